@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bundle - a directory with a task's modules, labels and self-test.
+ *
+ * bundle_open() reads bundle.ini, checks every hash and the signature (or that
+ * the place is trusted), opens the modules, holds their shapes against the
+ * manifest and runs the self-test. What is returned is immutable and shared.
+ * The format is docs/bundle.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/cleanup.h"
+#include "common/fault.h"
+#include "models/model.h"
+
+enum {
+    BUNDLE_MODALITIES_MAX = 4,
+    BUNDLE_LABELS_MAX = 64,
+    BUNDLE_NAME_BYTES = 64, /* names, labels, versions, with NUL */
+    EMBEDDING_ITEMS_MAX = 256,
+};
+
+enum modality_kind { MODALITY_SOUND, MODALITY_PICTURE };
+
+enum feature_kind { FEATURES_LOGMEL, FEATURES_MFCC };
+
+/** Sound features; the recipe is pipeline/mel.h. */
+struct sound_features {
+    enum feature_kind kind;
+    int32_t rate_hz;       /* 16000; the only rate sensors deliver */
+    double window_ms;      /* length of what the network sees */
+    double hop_ms;         /* step between windows */
+    double frame_ms;       /* one spectrum, e.g. 25 */
+    double step_ms;        /* step between spectra, e.g. 10; hop_ms is a multiple */
+    int32_t n_bands;       /* mel bands, 1..128 */
+    int32_t n_coefficients; /* MFCC only, 1..n_bands */
+    double low_hz, high_hz;
+    double floor;          /* added to (mfcc) or lower bound of (logmel) a band's energy before the logarithm */
+};
+
+enum picture_colour { COLOUR_RGB, COLOUR_GREY };
+enum picture_crop { CROP_NONE, CROP_CENTRE_SQUARE };
+
+/** Picture features; the recipe is pipeline/picture.h. */
+struct picture_features {
+    int32_t width_px, height_px;
+    enum picture_colour colour;
+    enum picture_crop crop;
+    double hop_ms; /* step between encoded pictures; 0: as the bundle's sound, or 500 */
+};
+
+/** How the outputs of a classifier or head are to be read. */
+enum score_kind { SCORES_LOGITS, SCORES_PROBABILITIES };
+
+struct modality {
+    char name[BUNDLE_NAME_BYTES]; /* of its [modality NAME] section */
+    enum modality_kind kind;
+    struct model *encoder; /* or the whole classifier if the bundle has no [head]; owned by the bundle */
+    size_t n_embedding;    /* items of the encoder's output */
+    union {
+        struct sound_features sound;
+        struct picture_features picture;
+    };
+};
+
+/** Thresholds and times of one label, [detector] overlaid by [detector LABEL]. */
+struct detector_options {
+    double on, off;      /* scores 0..1, off <= on */
+    double least_ms;     /* score must stay >= on this long before the event begins */
+    double hold_ms;      /* score must stay < off this long before it ends */
+    double smooth_ms;    /* time constant of the exponential average over scores; 0: none */
+    double update_ms;    /* an update event at most this often while it lasts; 0: none */
+    bool report;         /* `report = no` in [detector LABEL]: never an event (e.g. background) */
+};
+
+enum bundle_trust { TRUST_PACKAGE, TRUST_SIGNED, TRUST_UNSIGNED };
+
+struct bundle {
+    char name[BUNDLE_NAME_BYTES], version[BUNDLE_NAME_BYTES], licence[BUNDLE_NAME_BYTES];
+    bool non_commercial;               /* licence says so: "-NC", or `commercial_use = no` */
+    char *path;                        /* the directory, absolute */
+    char sha256[SHA256_HEX_BYTES];     /* of its SHA256SUMS */
+    enum bundle_trust trust;
+
+    size_t n_modalities;
+    struct modality modalities[BUNDLE_MODALITIES_MAX];
+
+    struct model *head; /* NULL: an ordinary classifier of one modality */
+    enum score_kind scores;
+    double unknown; /* best score below this: `unknown`; 0: never */
+    size_t n_labels;
+    char labels[BUNDLE_LABELS_MAX][BUNDLE_NAME_BYTES];
+
+    /* Temperature by set of present modalities: bit i of the index is modality i. 1 where the bundle says nothing. */
+    double temperature[1 << BUNDLE_MODALITIES_MAX];
+    struct detector_options detectors[BUNDLE_LABELS_MAX];
+};
+
+struct bundle_options {
+    const char *kernels;      /* as model_open() */
+    const char *trusted_dir;  /* bundles below it are trusted as the package is; e.g. "/usr/lib/lookout" */
+    const char *keys_dir;     /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
+    bool allow_unsigned;
+    bool skip_selftest;       /* tools only */
+};
+
+/**
+ * Open the bundle in directory @path.
+ * @ret    owned by the caller.
+ * @fault  names the file (and line, key) and what to do.
+ * Returns 0, -ENOENT, -EACCES, -EBADMSG (damaged, wrong hash, self-test failed),
+ * -EKEYREJECTED (no valid signature), -ENOTSUP, -ENOMEM. Any thread; takes tens of milliseconds.
+ */
+int bundle_open(const char *path, const struct bundle_options *options, struct bundle **ret,
+                struct fault *fault);
+
+/** NULL is allowed. Returns NULL. */
+struct bundle *bundle_free(struct bundle *bundle);
+DEFINE_CLEANUP(struct bundle *, bundle_free)
+
+/** Index of @label, or -ENOENT. */
+int bundle_label(const struct bundle *bundle, const char *label);
