@@ -28,6 +28,9 @@ enum modality_kind { MODALITY_SOUND, MODALITY_PICTURE };
 
 enum feature_kind { FEATURES_LOGMEL, FEATURES_MFCC };
 
+/** Loudness of a window before its features: as it is, or divided by its largest sample. */
+enum sound_normalise { NORMALISE_NONE, NORMALISE_PEAK };
+
 /** Sound features; the recipe is pipeline/mel.h. */
 struct sound_features {
     enum feature_kind kind;
@@ -40,6 +43,7 @@ struct sound_features {
     int32_t n_coefficients; /* MFCC only, 1..n_bands */
     double low_hz, high_hz;
     double floor;          /* added to (mfcc) or lower bound of (logmel) a band's energy before the logarithm */
+    enum sound_normalise normalise;
 };
 
 enum picture_colour { COLOUR_RGB, COLOUR_GREY };
