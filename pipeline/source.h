@@ -28,8 +28,9 @@ enum {
 
 /** 10 ms of sound. */
 struct sound_block {
-    int64_t time_ns;      /* CLOCK_MONOTONIC of the first sample, resampler's delay taken off */
-    int32_t n_lost_before; /* samples (at 16 kHz) known to be missing before this block: a gap, never filled in; -1: unknown */
+    int64_t time_ns;       /* CLOCK_MONOTONIC of the first sample, resampler's delay taken off */
+    int32_t n_lost_before; /* samples (at 16 kHz) known to be missing before this block: a gap,
+                              never filled in; -1: unknown */
     int16_t samples[SOUND_BLOCK_ITEMS];
 };
 
@@ -58,15 +59,17 @@ struct source_options {
     enum source_kind kind;
     enum source_data data;
     char device[SOURCE_PATH_BYTES]; /* /dev/v4l/by-id/..., "auto"; ALSA name; path of a recording */
-    char format[16];                /* "auto", "yuyv", "mjpeg", "nv12", "grey"; ALSA "auto", "s16", "s24", "s24_3", "s32"; raw recordings: "yuyv" ... */
-    int32_t width_px, height_px;    /* wanted; a raw recording's real size */
-    double rate_hz;                 /* frames/s wanted (raw and picture recordings: real); sound: 0 = device's own */
-    int32_t channel;                /* sound: 0 = mean of all channels, else 1.. */
+    char format[16]; /* "auto", "yuyv", "mjpeg", "nv12", "grey"; ALSA "auto", "s16", "s24", "s24_3",
+                        "s32"; raw recordings: "yuyv" ... */
+    int32_t width_px, height_px; /* wanted; a raw recording's real size */
+    double
+        rate_hz; /* frames/s wanted (raw and picture recordings: real); sound: 0 = device's own */
+    int32_t channel; /* sound: 0 = mean of all channels, else 1.. */
     size_t n_masks;
     struct mask masks[MASKS_MAX];
-    bool loop;                      /* recording: start again at the end */
-    bool as_fast_as_possible;       /* recording: the descriptor is always ready (virtual clock) */
-    int64_t start_ns;               /* recording: time of its first sample/frame; 0: now_ns() at open */
+    bool loop;                /* recording: start again at the end */
+    bool as_fast_as_possible; /* recording: the descriptor is always ready (virtual clock) */
+    int64_t start_ns;         /* recording: time of its first sample/frame; 0: now_ns() at open */
 };
 
 struct source;
@@ -81,7 +84,8 @@ struct source_sink {
 /**
  * Open and start. May take as long as a driver takes (capture thread only).
  * @fault  e.g. "/dev/video0: busy, held by pid 123 (cheese)"
- * Returns 0, -ENOENT, -ENODEV, -EBUSY, -EACCES, -EBADMSG, -ENOTSUP, -ENOMEM, other -errno of the device.
+ * Returns 0, -ENOENT, -ENODEV, -EBUSY, -EACCES, -EBADMSG, -ENOTSUP, -ENOMEM, other -errno of the
+ * device.
  */
 int source_open(const struct source_options *options, struct source **ret, struct fault *fault);
 
@@ -89,7 +93,8 @@ int source_open(const struct source_options *options, struct source **ret, struc
 struct source *source_free(struct source *source);
 DEFINE_CLEANUP(struct source *, source_free)
 
-/** A descriptor to poll(2) for @events (POLLIN ...), valid until source_free(); an epoll fd where a device has several. */
+/** A descriptor to poll(2) for @events (POLLIN ...), valid until source_free(); an epoll fd where a
+ * device has several. */
 int source_fd(const struct source *source);
 
 /**
@@ -99,7 +104,8 @@ int source_fd(const struct source *source);
  */
 int source_read(struct source *source, const struct source_sink *sink, struct fault *fault);
 
-/** What was negotiated, for a person: "YUYV 640x480", "S16_LE 48000 Hz 2 ch"; valid until source_free(). */
+/** What was negotiated, for a person: "YUYV 640x480", "S16_LE 48000 Hz 2 ch"; valid until
+ * source_free(). */
 const char *source_format(const struct source *source);
 
 /** Negotiated frames/s, or the device's samples/s. */
@@ -108,5 +114,13 @@ double source_rate_hz(const struct source *source);
 /** The device that was really opened (an "auto" resolved); valid until source_free(). */
 const char *source_device(const struct source *source);
 
-/** Virtual clock: time of what the next source_read() will deliver, INT64_MAX at the end. Recordings only, else 0. */
+/**
+ * Say how large the pictures need to be from the next frame on: compressed ones are then
+ * decoded scaled down by 2, 4 or 8, to no less than this. 0 x 0, as after source_open(): full
+ * size. Raw frames stay as they are. Capture thread.
+ */
+void source_want_px(struct source *source, int32_t width_px, int32_t height_px);
+
+/** Virtual clock: time of what the next source_read() will deliver, INT64_MAX at the end.
+ * Recordings only, else 0. */
 int64_t source_next_ns(const struct source *source);
