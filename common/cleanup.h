@@ -11,7 +11,9 @@
 
 /* Given `T *x_free(T *)`, define `x_freep` for use with _cleanup_(). */
 #define DEFINE_CLEANUP(type, fn)                                                                   \
-    static inline void fn##p(type *variable) { (void) fn(*variable); }
+    static inline void fn##p(type *variable) {                                                     \
+        (void) fn(*variable);                                                                      \
+    }
 
 static inline void freep(void *variable) {
     void *memory;

@@ -20,8 +20,8 @@ enum { INI_LINE_BYTES_MAX = 4096, INI_FILE_BYTES_MAX = 1 << 20 };
 
 /** One header, setting or problem. Strings are valid during the call only. */
 struct ini_item {
-    const char *file; /* as given to ini_read() */
-    unsigned line;    /* from 1 */
+    const char *file;    /* as given to ini_read() */
+    unsigned line;       /* from 1 */
     const char *section; /* "lookoutd", "camera gate"; "" before the first header */
     const char *key;     /* NULL: this item is the header itself (or a problem) */
     const char *value;   /* "" if nothing stands behind `=` */
@@ -38,5 +38,6 @@ typedef int ini_item_fn(const struct ini_item *item, void *user);
  */
 int ini_read(const char *path, ini_item_fn *fn, void *user, struct fault *fault);
 
-/** The same for @n_bytes of text in memory; @name stands for the file in items. Returns 0 or what @fn returned. */
+/** The same for @n_bytes of text in memory; @name stands for the file in items. Returns 0 or what
+ * @fn returned. */
 int ini_read_text(const char *name, const char *text, size_t n_bytes, ini_item_fn *fn, void *user);
