@@ -75,6 +75,8 @@ static int read_line(char *line, struct ini_item *item, char section[SECTION_BYT
 
     if (*text == '[') {
         item->problem = read_header(text, section);
+        if (item->problem)
+            section[0] = '\0'; /* what follows must not count as the section before */
         return fn(item, user);
     }
 

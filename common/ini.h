@@ -20,10 +20,11 @@ enum { INI_LINE_BYTES_MAX = 4096, INI_FILE_BYTES_MAX = 1 << 20 };
 
 /** One header, setting or problem. Strings are valid during the call only. */
 struct ini_item {
-    const char *file;    /* as given to ini_read() */
-    unsigned line;       /* from 1 */
-    const char *section; /* "lookoutd", "camera gate"; "" before the first header */
-    const char *key;     /* NULL: this item is the header itself (or a problem) */
+    const char *file; /* as given to ini_read() */
+    unsigned line;    /* from 1 */
+    const char
+        *section;    /* "lookoutd", "camera gate"; "" before the first and after a broken header */
+    const char *key; /* NULL: this item is the header itself (or a problem) */
     const char *value;   /* "" if nothing stands behind `=` */
     const char *problem; /* not NULL: what is wrong with this line, for a person */
 };
