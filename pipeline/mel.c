@@ -125,6 +125,7 @@ int mel_shape_of(const struct sound_features *options, struct mel_shape *ret, st
     s.n_bands = (size_t) options->n_bands;
     s.n_values = options->kind == FEATURES_MFCC ? (size_t) options->n_coefficients : s.n_bands;
     s.n_fft = fft_items(s.n_frame);
+    s.n_covered = s.n_frame + (s.n_rows - 1) * s.n_step;
     *ret = s;
     return 0;
 }
@@ -300,7 +301,7 @@ void mel_window(struct mel *mel, const int16_t *samples, float *ret) {
     int16_t peak = INT16_MIN;
     float gain;
 
-    for (size_t i = 0; i < s->n_window; i++)
+    for (size_t i = 0; i < s->n_covered; i++)
         peak = samples[i] > peak ? samples[i] : peak;
     gain = mel_gain(mel, peak);
     for (size_t row = 0; row < s->n_rows; row++) {

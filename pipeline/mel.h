@@ -13,9 +13,9 @@
  *         (HTK's "almost orthogonal" scaling, as tf.signal.mfccs_from_log_mel_spectrograms).
  *
  * The same recipe divides a clip by its largest sample (with sign, as written
- * there); `normalise = peak` in the bundle asks for that, over the window. Where
- * this differs: the window stands for the clip (equal if the clip is as long as
- * the window), and a window without a positive sample is left as it is, where
+ * there); `normalise = peak` in the bundle asks for that. Where this differs: the
+ * window stands for the clip, and of it the samples that its rows cover (all but
+ * the last 10 ms there); a window without a positive sample is left as it is, where
  * the original divides by zero or turns the sign.
  *
  * Tables are computed in double, rows in float (kissfft). Results are equal on one
@@ -38,7 +38,8 @@ struct mel_shape {
     size_t n_rows;                           /* of one window */
     size_t n_values;                         /* of one row: bands, or coefficients */
     size_t n_bands;
-    size_t n_fft; /* power of two, >= n_frame */
+    size_t n_fft;     /* power of two, >= n_frame */
+    size_t n_covered; /* samples of a window that its rows cover, <= n_window */
 };
 
 /**
