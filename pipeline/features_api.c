@@ -9,6 +9,7 @@
 #include "pipeline/mel.h"
 #include "pipeline/picture.h"
 #include "pipeline/quantise.h"
+#include "pipeline/sound_file.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -65,6 +66,40 @@ EXPORT int lookout_sound_windows(struct mel *mel, const int16_t *samples, size_t
         memcpy(window, samples + start, n * sizeof(*window));
         mel_window(mel, window, ret);
     }
+    return 0;
+}
+
+EXPORT size_t lookout_sound_clip_rows(const struct mel *mel, size_t n_items) {
+    const struct mel_shape *s = mel_shape(mel);
+
+    return n_items < s->n_frame ? 0 : 1 + (n_items - s->n_frame) / s->n_step;
+}
+
+EXPORT void lookout_sound_rows(struct mel *mel, const int16_t *samples, size_t n_items,
+                               float *ret) {
+    const size_t n_rows = lookout_sound_clip_rows(mel, n_items);
+
+    for (size_t row = 0; row < n_rows; row++)
+        mel_row(mel, samples + row * mel_shape(mel)->n_step, ret + row * mel_shape(mel)->n_values);
+}
+
+static int read_sound(const char *path, int16_t *ret, size_t max_items, struct fault *fault) {
+    _cleanup_(sound_file_freep) struct sound_file *file = NULL;
+    const int r = sound_file_new(path, 0, &file, fault);
+
+    return r < 0 ? r : sound_file_read(file, false, ret, max_items, fault);
+}
+
+EXPORT int lookout_sound_read(const char *path, int16_t *ret, size_t max_items, size_t *ret_items,
+                              char *error_text, size_t error_bytes) {
+    struct fault fault = { .text = "out of memory" };
+    const int n = read_sound(path, ret, max_items, &fault);
+
+    if (n < 0) {
+        (void) snprintf(error_text, error_bytes, "%s", fault.text); /* cut is fine */
+        return n;
+    }
+    *ret_items = (size_t) n;
     return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "models/bundle.h"
 
 /** Counts up with every change of a function or struct below. */
-enum { FEATURES_API_VERSION = 1 };
+enum { FEATURES_API_VERSION = 2 };
 
 struct mel;
 struct picture;
@@ -43,6 +43,26 @@ size_t lookout_sound_n_values(const struct mel *mel);
  */
 int lookout_sound_windows(struct mel *mel, const int16_t *samples, size_t n_items, size_t hop,
                           size_t n_windows, float *ret);
+
+/** Rows of a whole clip of @n_items samples: 1 + (n - n_frame) / n_step, 0 if shorter than a frame.
+ */
+size_t lookout_sound_clip_rows(const struct mel *mel, size_t n_items);
+
+/**
+ * All rows of a clip, each as in a window that begins where it likes; `normalise` is left out,
+ * since it belongs to a window.
+ * @ret  [lookout_sound_clip_rows()][n_values] float32
+ */
+void lookout_sound_rows(struct mel *mel, const int16_t *samples, size_t n_items, float *ret);
+
+/**
+ * Read a WAV, FLAC or Ogg file as the daemon does: mean of the channels, resampled to 16 kHz.
+ * @ret        [@max_items] samples; the rest of a longer file is left unread
+ * @ret_items  samples read
+ * Returns 0, or as sound_file_new() and sound_file_read() with @error_text.
+ */
+int lookout_sound_read(const char *path, int16_t *ret, size_t max_items, size_t *ret_items,
+                       char *error_text, size_t error_bytes);
 
 /** Plan for RGB pictures of one size. Returns 0, -ERANGE, -ENOMEM. */
 int lookout_picture_new(const struct picture_features *options, int32_t width_px, int32_t height_px,

@@ -288,6 +288,11 @@ void mel_values(const struct mel *mel, const float *bands, float gain, float *re
     }
 }
 
+void mel_row(struct mel *mel, const int16_t *samples, float *ret) {
+    mel_bands(mel, samples, mel->row);
+    mel_values(mel, mel->row, 1.0f, ret);
+}
+
 float mel_gain(const struct mel *mel, int16_t peak) {
     return mel->normalise && peak > 0 ? SAMPLE_FULL_SCALE / (float) peak : 1.0f;
 }

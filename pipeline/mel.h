@@ -75,6 +75,10 @@ void mel_bands(struct mel *mel, const int16_t *samples, float *ret);
  */
 void mel_values(const struct mel *mel, const float *bands, float gain, float *ret);
 
+/** One row with gain 1: mel_bands() and mel_values() of the frame @samples[n_frame] into
+ * @ret[n_values]. */
+void mel_row(struct mel *mel, const int16_t *samples, float *ret);
+
 /** Gain of a window whose largest sample is @peak: 1 unless the options ask for `normalise = peak`.
  */
 float mel_gain(const struct mel *mel, int16_t peak);

@@ -3,7 +3,9 @@
 
     sound = Sound(kind="logmel", window_ms=2000, hop_ms=500, frame_ms=25, step_ms=10,
                   bands=40, low_hz=60, high_hz=7600, floor=1e-6)
+    samples = read_sound(path)               # any rate -> int16 [n] at 16 kHz, as the daemon does
     x = sound.windows(samples)               # int16 [n] -> float32 [n_windows, rows, values]
+    r = sound.rows(samples)                  # the same rows of the whole clip, [n_rows, values]
     q = quantise(x, scale, zero_point)       # -> int8, as the daemon feeds the encoder
 
     picture = Picture(width=32, height=32, colour="rgb", crop="centre-square")
@@ -21,7 +23,7 @@ import pathlib
 
 import numpy
 
-API_VERSION = 1
+API_VERSION = 2
 RATE_HZ = 16000
 
 _KINDS = {"logmel": 0, "mfcc": 1}
@@ -89,6 +91,10 @@ def _load():
         "sound_n_rows": (size, [handle]),
         "sound_n_values": (size, [handle]),
         "sound_windows": (ctypes.c_int, [handle, pointer, size, size, size, pointer]),
+        "sound_clip_rows": (size, [handle, size]),
+        "sound_rows": (None, [handle, pointer, size, pointer]),
+        "sound_read": (ctypes.c_int, [ctypes.c_char_p, pointer, size, ctypes.POINTER(size),
+                                      ctypes.c_char_p, size]),
         "picture_new": (ctypes.c_int, [ctypes.POINTER(_PictureFeatures), i32, i32,
                                        ctypes.POINTER(handle)]),
         "picture_free": (None, [handle]),
@@ -104,6 +110,20 @@ def _load():
 
 _library = _load()
 
+ERROR_BYTES = 384
+
+
+def read_sound(path, max_s=60):
+    """A WAV, FLAC or Ogg file as int16 [n] mono at 16 kHz, mixed and resampled as the daemon does.
+
+    What stands after `max_s` seconds is left out."""
+    samples = numpy.empty(max_s * RATE_HZ, dtype=numpy.int16)
+    n, text = ctypes.c_size_t(), ctypes.create_string_buffer(ERROR_BYTES)
+    if _library.lookout_sound_read(os.fsencode(path), samples.ctypes.data, len(samples), n, text,
+                                   ERROR_BYTES) < 0:
+        raise OSError(text.value.decode())
+    return samples[:n.value].copy()
+
 
 class Sound:
     """Log-mel or MFCC windows of 16 kHz mono sound; the keys of a bundle's [modality] section."""
@@ -114,8 +134,8 @@ class Sound:
         options = _SoundFeatures(_KINDS[kind], RATE_HZ, window_ms, hop_ms, frame_ms, step_ms, bands,
                                  coefficients, low_hz, high_hz, floor, _NORMALISE[normalise])
         self._handle = ctypes.c_void_p()
-        text = ctypes.create_string_buffer(384)
-        if _library.lookout_sound_new(options, self._handle, text, len(text)) < 0:
+        text = ctypes.create_string_buffer(ERROR_BYTES)
+        if _library.lookout_sound_new(options, self._handle, text, ERROR_BYTES) < 0:
             raise ValueError(text.value.decode())
         self.n_window = _library.lookout_sound_window_items(self._handle)  # samples
         self.n_hop = _library.lookout_sound_hop_items(self._handle)  # samples
@@ -142,6 +162,17 @@ class Sound:
         if _library.lookout_sound_windows(self._handle, samples.ctypes.data, len(samples), hop,
                                           n_windows, result.ctypes.data) < 0:
             raise MemoryError
+        return result
+
+    def rows(self, samples):
+        """int16 [n] -> float32 [1 + (n - frame) // step, n_values]; without `normalise`.
+
+        Row i equals row i of the window that begins at the clip's start, and so on."""
+        samples = numpy.ascontiguousarray(samples, dtype=numpy.int16)
+        n_rows = _library.lookout_sound_clip_rows(self._handle, len(samples))
+        result = numpy.empty((n_rows, self.n_values), dtype=numpy.float32)
+        _library.lookout_sound_rows(self._handle, samples.ctypes.data, len(samples),
+                                    result.ctypes.data)
         return result
 
     def window(self, samples):
