@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "client/command.h"
+#include "client/field.h"
+#include "client/render_list.h"
+
+/* The settings of @section alone, or all without one; a new array, NULL without memory. */
+static json_t *select_section(const json_t *settings, const char *section) {
+    _cleanup_(json_decrefp) json_t *selected = json_array();
+
+    for (size_t i = 0; selected && i < json_array_size(settings); i++) {
+        json_t *setting = json_array_get(settings, i);
+        if (section && strcmp(field_text(setting, "section"), section) != 0)
+            continue;
+        if (json_array_append(selected, setting) < 0)
+            return NULL;
+    }
+    return json_incref(selected);
+}
+
+static int show(const struct client *client, const json_t *settings, struct fault *fault) {
+    int r;
+
+    if (client->options.json) {
+        for (size_t i = 0; i < json_array_size(settings); i++)
+            client_json(client, json_array_get(settings, i));
+        return 0;
+    }
+    r = render_settings(&client->screen, settings, 0);
+    return r < 0 ? fault_set(fault, r, "out of memory") : 0;
+}
+
+int cmd_config(struct client *client, struct fault *fault) {
+    const char *section = client->options.n_words > 1 ? client->options.words[1] : NULL;
+    _cleanup_(reply_clear) struct reply reply = { 0 };
+    _cleanup_(json_decrefp) json_t *selected = NULL;
+    int r = client_ask(client, "GetConfig", &reply, fault);
+
+    if (r < 0)
+        return r;
+    selected = select_section(json_object_get(reply.parameters, "settings"), section);
+    if (!selected)
+        return fault_set(fault, -ENOMEM, "out of memory");
+    if (section && json_array_size(selected) == 0)
+        return fault_set(fault, -ENOENT, "there is no section [%s]; `lookoutctl config` lists all",
+                         section);
+    return show(client, selected, fault);
+}
+
+int cmd_reload(struct client *client, struct fault *fault) {
+    _cleanup_(reply_clear) struct reply reply = { 0 };
+    const json_t *changed;
+    int r = client_ask(client, "Reload", &reply, fault);
+
+    if (r < 0)
+        return r;
+    changed = json_object_get(reply.parameters, "changed");
+    if (client->options.json || json_array_size(changed) > 0)
+        return show(client, changed, fault);
+    (void) fputs("Read again; nothing changed.\n",
+                 client->screen.out); /* ferror() is looked at by main() */
+    return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+
+#include "client/command.h"
+#include "client/field.h"
+#include "client/render_list.h"
+#include "client/render_table.h"
+#include "client/render_time.h"
+
+enum { INDENT_COLUMNS = 2 };
+
+static enum colour state_colour(const char *state) {
+    if (strcmp(state, "running") == 0)
+        return COLOUR_GOOD;
+    return strcmp(state, "degraded") == 0 ? COLOUR_WARN : COLOUR_BAD;
+}
+
+static void heading(const struct screen *screen, const char *text) {
+    (void) fputc('\n', screen->out); /* ferror() is looked at by main() */
+    (void) screen_text(screen, COLOUR_BOLD, text, SIZE_MAX);
+    (void) fputc('\n', screen->out);
+}
+
+/* "lookoutd 0.1.0 is running since 3 min 5 s ago (pid 1234)" */
+static void write_head(const struct screen *screen, const json_t *status) {
+    const char *state = field_text(status, "state");
+    const json_t *since = json_object_get(status, "since");
+    char text[TIME_BYTES];
+
+    (void) fputs("lookoutd ", screen->out);
+    (void) screen_text(screen, COLOUR_BOLD, field_text(status, "version"), 40);
+    (void) fputs(" is ", screen->out);
+    (void) screen_text(screen, state_colour(state), state, 40);
+    time_ago(screen, since, text);
+    (void) fprintf(screen->out, ", started %s, pid %lld\n", *text ? text : "at an unknown time",
+                   (long long) field_integer(status, "pid"));
+    if (json_is_false(json_object_get(since, "synchronised"))) {
+        (void) screen_text(screen, COLOUR_WARN,
+                           "The clock of this box is not synchronised: wall times may be off.",
+                           SIZE_MAX);
+        (void) fputc('\n', screen->out);
+    }
+}
+
+static void write_errors(const struct screen *screen, const json_t *errors) {
+    if (json_array_size(errors) == 0)
+        return;
+    heading(screen, "Mistakes in the configuration");
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const char *line = json_string_value(json_array_get(errors, i));
+        screen_space(screen, INDENT_COLUMNS);
+        (void) screen_text(screen, COLOUR_BAD, line ? line : "", SIZE_MAX); /* the terminal wraps */
+        (void) fputc('\n', screen->out);
+    }
+}
+
+static int write_statistics(const struct screen *screen, json_t *statistics) {
+    static const struct column columns[] = { { .heading = "NAME" },
+                                             { .heading = "VALUE", .right = true } };
+    _cleanup_(table_freep) struct table *table = NULL;
+    const char *name;
+    json_t *value;
+    int r;
+
+    if (json_object_size(statistics) == 0)
+        return 0;
+    heading(screen, "Statistics");
+    r = table_new(columns, 2, &table);
+    json_object_foreach(statistics, name, value) {
+        const double number = json_number_value(value);
+        r = r < 0 ? r : table_add(table, COLOUR_NONE, name);
+        r = r < 0
+                ? r
+                : table_addf(table, COLOUR_NONE, number == floor(number) ? "%.0f" : "%.2f", number);
+    }
+    if (r == 0)
+        table_write(table, screen, INDENT_COLUMNS);
+    return r;
+}
+
+static int write_status(const struct screen *screen, const json_t *status) {
+    const json_t *sensors = json_object_get(status, "sensors"),
+                 *tasks = json_object_get(status, "tasks");
+    int r = 0;
+
+    write_head(screen, status);
+    write_errors(screen, json_object_get(status, "config_errors"));
+    heading(screen, json_array_size(sensors) ? "Sensors" : "No sensors");
+    if (json_array_size(sensors) > 0)
+        r = render_sensors(screen, sensors, INDENT_COLUMNS);
+    heading(screen, json_array_size(tasks) ? "Tasks" : "No tasks");
+    if (r == 0 && json_array_size(tasks) > 0)
+        r = render_tasks(screen, tasks, INDENT_COLUMNS);
+    return r < 0 ? r : write_statistics(screen, json_object_get(status, "statistics"));
+}
+
+int cmd_status(struct client *client, struct fault *fault) {
+    _cleanup_(reply_clear) struct reply reply = { 0 };
+    int r = client_ask(client, "Status", &reply, fault);
+
+    if (r < 0)
+        return r;
+    if (client->options.json) {
+        client_json(client, reply.parameters);
+        return 0;
+    }
+    r = write_status(&client->screen, reply.parameters);
+    return r < 0 ? fault_set(fault, r, "out of memory") : 0;
+}

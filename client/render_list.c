@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/render_list.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "client/field.h"
+#include "client/render_event.h"
+#include "client/render_table.h"
+#include "client/render_time.h"
+
+enum { N_SCORES_SHOWN = 3, HEADING_BYTES = 32 };
+
+static enum colour state_colour(const char *state) {
+    if (strcmp(state, "running") == 0)
+        return COLOUR_GOOD;
+    if (strcmp(state, "lost") == 0 || strcmp(state, "stopped") == 0)
+        return COLOUR_BAD;
+    return strcmp(state, "off") == 0 ? COLOUR_DIM : COLOUR_WARN;
+}
+
+/* "97 %"; "" for what is no number. */
+static int add_percent(struct table *table, double fraction) {
+    return isnan(fraction) ? table_add(table, COLOUR_NONE, "")
+                           : table_addf(table, COLOUR_NONE, "%.0f %%", fraction * 100);
+}
+
+/* A count that is only worth a look if it is not 0. */
+static int add_count(struct table *table, int64_t n) {
+    return table_addf(table, n ? COLOUR_WARN : COLOUR_DIM, "%lld", (long long) n);
+}
+
+static int add_rate(struct table *table, double rate) {
+    return rate > 0 ? table_addf(table, COLOUR_NONE, "%g/s", rate)
+                    : table_add(table, COLOUR_NONE, "");
+}
+
+static int add_sensor(struct table *table, const struct screen *screen, const json_t *sensor) {
+    const char *state = field_text(sensor, "state");
+    char since[TIME_BYTES];
+    int r;
+
+    time_ago(screen, json_object_get(sensor, "since"), since);
+    r = table_add(table, COLOUR_BOLD, field_text(sensor, "name"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "kind"));
+    r = r < 0 ? r : table_add(table, state_colour(state), state);
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, since);
+    r = r < 0 ? r : add_percent(table, field_number(sensor, "quality"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "format"));
+    r = r < 0 ? r : add_rate(table, field_number(sensor, "rate"));
+    r = r < 0 ? r : add_count(table, field_integer(sensor, "n_gaps"));
+    r = r < 0 ? r : add_count(table, field_integer(sensor, "n_lost"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "device"));
+    return r < 0 ? r : table_add(table, state_colour(state), field_text(sensor, "reason"));
+}
+
+int render_sensors(const struct screen *screen, const json_t *list, size_t indent) {
+    static const struct column columns[] = {
+        { .heading = "NAME", .shrink = true },
+        { .heading = "KIND" },
+        { .heading = "STATE" },
+        { .heading = "SINCE" },
+        { .heading = "QUALITY", .right = true },
+        { .heading = "FORMAT", .shrink = true },
+        { .heading = "RATE", .right = true },
+        { .heading = "GAPS", .right = true },
+        { .heading = "LOST", .right = true },
+        { .heading = "DEVICE", .shrink = true },
+        { .heading = "WHY" },
+    };
+    _cleanup_(table_freep) struct table *table = NULL;
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
+
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        r = add_sensor(table, screen, json_array_get(list, i));
+    if (r == 0)
+        table_write(table, screen, indent);
+    return r;
+}
+
+/* The strings of @array behind each other. */
+static void join(const json_t *array, char *ret, size_t ret_bytes) {
+    size_t n = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < json_array_size(array) && n < ret_bytes; i++) {
+        const char *item = json_string_value(json_array_get(array, i));
+        n += (size_t) snprintf(ret + n, ret_bytes - n, "%s%s", i ? ", " : "",
+                               item ? item : ""); /* cut is fine */
+    }
+}
+
+static int add_task(struct table *table, const json_t *task) {
+    const char *state = field_text(task, "state");
+    struct score best[BEST_SCORES_MAX];
+    size_t n_best = best_scores(json_object_get(task, "scores"), best), n = 0;
+    char present[128], scores[256] = "";
+    int r;
+
+    join(json_object_get(task, "present"), present, sizeof(present));
+    for (size_t i = 0; i < n_best && i < N_SCORES_SHOWN && n < sizeof(scores); i++)
+        n += (size_t) snprintf(scores + n, sizeof(scores) - n, "%s%.60s %.2f",
+                               i ? ", " : "", /* cut is fine */
+                               best[i].label, best[i].value);
+    r = table_add(table, COLOUR_BOLD, field_text(task, "name"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(task, "bundle"));
+    r = r < 0 ? r : table_add(table, state_colour(state), state);
+    r = r < 0
+            ? r
+            : table_add(table, *present ? COLOUR_NONE : COLOUR_BAD, *present ? present : "nothing");
+    return r < 0 ? r : table_add(table, COLOUR_NONE, scores);
+}
+
+int render_tasks(const struct screen *screen, const json_t *list, size_t indent) {
+    static const struct column columns[] = {
+        { .heading = "NAME", .shrink = true },
+        { .heading = "BUNDLE", .shrink = true },
+        { .heading = "STATE" },
+        { .heading = "HAS NOW", .shrink = true },
+        { .heading = "SCORES NOW", .shrink = true },
+    };
+    _cleanup_(table_freep) struct table *table = NULL;
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
+
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        r = add_task(table, json_array_get(list, i));
+    if (r == 0)
+        table_write(table, screen, indent);
+    return r;
+}
+
+static int add_bundle(struct table *table, const json_t *bundle) {
+    const char *trust = field_text(bundle, "trust");
+    int r = table_add(table, COLOUR_BOLD, field_text(bundle, "name"));
+
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "version"));
+    r = r < 0 ? r
+              : table_add(table, strcmp(trust, "unsigned") == 0 ? COLOUR_WARN : COLOUR_GOOD, trust);
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "licence"));
+    r = r < 0 ? r : table_addf(table, COLOUR_DIM, "%.12s", field_text(bundle, "sha256"));
+    return r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "path"));
+}
+
+int render_bundles(const struct screen *screen, const json_t *list, size_t indent) {
+    static const struct column columns[] = {
+        { .heading = "NAME", .shrink = true },
+        { .heading = "VERSION" },
+        { .heading = "TRUST" },
+        { .heading = "LICENCE", .shrink = true },
+        { .heading = "SHA256" },
+        { .heading = "PATH", .shrink = true },
+    };
+    _cleanup_(table_freep) struct table *table = NULL;
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
+
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        r = add_bundle(table, json_array_get(list, i));
+    if (r == 0)
+        table_write(table, screen, indent);
+    return r;
+}
+
+static int add_setting(struct table *table, const json_t *setting, const char *section_before) {
+    const char *section = field_text(setting, "section"), *origin = field_text(setting, "origin");
+    const bool is_default = strcmp(origin, "default") == 0;
+    int r = table_add(table, COLOUR_BOLD, strcmp(section, section_before) == 0 ? "" : section);
+
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(setting, "key"));
+    r = r < 0
+            ? r
+            : table_add(table, is_default ? COLOUR_DIM : COLOUR_NONE, field_text(setting, "value"));
+    return r < 0 ? r : table_add(table, is_default ? COLOUR_DIM : COLOUR_NONE, origin);
+}
+
+int render_settings(const struct screen *screen, const json_t *list, size_t indent) {
+    static const struct column columns[] = {
+        { .heading = "SECTION" },
+        { .heading = "KEY" },
+        { .heading = "VALUE", .shrink = true },
+        { .heading = "SET BY", .shrink = true },
+    };
+    _cleanup_(table_freep) struct table *table = NULL;
+    const char *section = "";
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
+
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+        const json_t *setting = json_array_get(list, i);
+        r = add_setting(table, setting, section);
+        section = field_text(setting, "section");
+    }
+    if (r == 0)
+        table_write(table, screen, indent);
+    return r;
+}
+
+/* A value of any type as text: strings without quotes, arrays joined, the rest as JSON. */
+static int add_value(struct table *table, const json_t *value) {
+    _cleanup_(freep) char *text = NULL;
+    char joined[256];
+
+    if (!value || json_is_null(value))
+        return table_add(table, COLOUR_NONE, "");
+    if (json_is_string(value))
+        return table_add(table, COLOUR_NONE, json_string_value(value));
+    if (json_is_array(value) && json_is_string(json_array_get(value, 0))) {
+        join(value, joined, sizeof(joined));
+        return table_add(table, COLOUR_NONE, joined);
+    }
+    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    return text ? table_add(table, COLOUR_NONE, text) : -ENOMEM;
+}
+
+int render_objects(const struct screen *screen, const json_t *list, size_t indent) {
+    char headings[TABLE_COLUMNS_MAX][HEADING_BYTES];
+    struct column columns[TABLE_COLUMNS_MAX];
+    const char *keys[TABLE_COLUMNS_MAX], *key;
+    _cleanup_(table_freep) struct table *table = NULL;
+    json_t *first = json_array_get(list, 0), *value;
+    size_t n = 0;
+    int r;
+
+    json_object_foreach(first, key, value) {
+        if (n == TABLE_COLUMNS_MAX)
+            break;
+        (void) snprintf(headings[n], HEADING_BYTES, "%s", key); /* cut is fine */
+        for (char *c = headings[n]; *c; c++)
+            *c = (char) toupper((unsigned char) *c);
+        keys[n] = key;
+        columns[n] = (struct column){ .heading = headings[n], .shrink = true };
+        n++;
+    }
+    if (n == 0)
+        return 0;
+    r = table_new(columns, n, &table);
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        for (size_t c = 0; r == 0 && c < n; c++)
+            r = add_value(table, json_object_get(json_array_get(list, i), keys[c]));
+    if (r == 0)
+        table_write(table, screen, indent);
+    return r;
+}
