@@ -91,7 +91,7 @@ void describe_man(FILE *to) {
             char allowed[ALLOWED_BYTES];
 
             value_allowed(&rows[i], allowed);
-            (void) fprintf(to, ".TP\n.BR %s = ", rows[i].key);
+            (void) fprintf(to, ".TP\n\\fB%s\\fR = ", rows[i].key);
             write_roff(to, rows[i].default_value);
             fputc('\n', to);
             write_roff(to, rows[i].help);

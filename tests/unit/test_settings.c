@@ -121,7 +121,7 @@ static void the_man_page_names_every_key(void **state) {
         for (size_t i = 0; i < n; i++) {
             char heading[128];
 
-            (void) snprintf(heading, sizeof(heading), ".BR %s =", rows[i].key);
+            (void) snprintf(heading, sizeof(heading), "\\fB%s\\fR =", rows[i].key);
             assert_non_null(strstr(man, heading));
         }
     }
