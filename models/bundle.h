@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/fault.h"
+#include "common/recipe.h"
 #include "models/model.h"
 
 enum {
@@ -26,45 +27,15 @@ enum {
 
 enum modality_kind { MODALITY_SOUND, MODALITY_PICTURE };
 
-enum feature_kind { FEATURES_LOGMEL, FEATURES_MFCC };
-
-/** Loudness of a window before its features: as it is, or divided by its largest sample. */
-enum sound_normalise { NORMALISE_NONE, NORMALISE_PEAK };
-
-/** Sound features; the recipe is pipeline/mel.h. */
-struct sound_features {
-    enum feature_kind kind;
-    int32_t rate_hz;       /* 16000; the only rate sensors deliver */
-    double window_ms;      /* length of what the network sees */
-    double hop_ms;         /* step between windows */
-    double frame_ms;       /* one spectrum, e.g. 25 */
-    double step_ms;        /* step between spectra, e.g. 10; hop_ms is a multiple */
-    int32_t n_bands;       /* mel bands, 1..128 */
-    int32_t n_coefficients; /* MFCC only, 1..n_bands */
-    double low_hz, high_hz;
-    double floor;          /* added to (mfcc) or lower bound of (logmel) a band's energy before the logarithm */
-    enum sound_normalise normalise;
-};
-
-enum picture_colour { COLOUR_RGB, COLOUR_GREY };
-enum picture_crop { CROP_NONE, CROP_CENTRE_SQUARE };
-
-/** Picture features; the recipe is pipeline/picture.h. */
-struct picture_features {
-    int32_t width_px, height_px;
-    enum picture_colour colour;
-    enum picture_crop crop;
-    double hop_ms; /* step between encoded pictures; 0: as the bundle's sound, or 500 */
-};
-
 /** How the outputs of a classifier or head are to be read. */
 enum score_kind { SCORES_LOGITS, SCORES_PROBABILITIES };
 
 struct modality {
     char name[BUNDLE_NAME_BYTES]; /* of its [modality NAME] section */
     enum modality_kind kind;
-    struct model *encoder; /* or the whole classifier if the bundle has no [head]; owned by the bundle */
-    size_t n_embedding;    /* items of the encoder's output */
+    struct model
+        *encoder; /* or the whole classifier if the bundle has no [head]; owned by the bundle */
+    size_t n_embedding; /* items of the encoder's output */
     union {
         struct sound_features sound;
         struct picture_features picture;
@@ -73,21 +44,21 @@ struct modality {
 
 /** Thresholds and times of one label, [detector] overlaid by [detector LABEL]. */
 struct detector_options {
-    double on, off;      /* scores 0..1, off <= on */
-    double least_ms;     /* score must stay >= on this long before the event begins */
-    double hold_ms;      /* score must stay < off this long before it ends */
-    double smooth_ms;    /* time constant of the exponential average over scores; 0: none */
-    double update_ms;    /* an update event at most this often while it lasts; 0: none */
-    bool report;         /* `report = no` in [detector LABEL]: never an event (e.g. background) */
+    double on, off;   /* scores 0..1, off <= on */
+    double least_ms;  /* score must stay >= on this long before the event begins */
+    double hold_ms;   /* score must stay < off this long before it ends */
+    double smooth_ms; /* time constant of the exponential average over scores; 0: none */
+    double update_ms; /* an update event at most this often while it lasts; 0: none */
+    bool report;      /* `report = no` in [detector LABEL]: never an event (e.g. background) */
 };
 
 enum bundle_trust { TRUST_PACKAGE, TRUST_SIGNED, TRUST_UNSIGNED };
 
 struct bundle {
     char name[BUNDLE_NAME_BYTES], version[BUNDLE_NAME_BYTES], licence[BUNDLE_NAME_BYTES];
-    bool non_commercial;               /* licence says so: "-NC", or `commercial_use = no` */
-    char *path;                        /* the directory, absolute */
-    char sha256[SHA256_HEX_BYTES];     /* of its SHA256SUMS */
+    bool non_commercial;           /* licence says so: "-NC", or `commercial_use = no` */
+    char *path;                    /* the directory, absolute */
+    char sha256[SHA256_HEX_BYTES]; /* of its SHA256SUMS */
     enum bundle_trust trust;
 
     size_t n_modalities;
@@ -99,17 +70,19 @@ struct bundle {
     size_t n_labels;
     char labels[BUNDLE_LABELS_MAX][BUNDLE_NAME_BYTES];
 
-    /* Temperature by set of present modalities: bit i of the index is modality i. 1 where the bundle says nothing. */
+    /* Temperature by set of present modalities: bit i of the index is modality i. 1 where the
+     * bundle says nothing. */
     double temperature[1 << BUNDLE_MODALITIES_MAX];
     struct detector_options detectors[BUNDLE_LABELS_MAX];
 };
 
 struct bundle_options {
-    const char *kernels;      /* as model_open() */
-    const char *trusted_dir;  /* bundles below it are trusted as the package is; e.g. "/usr/lib/lookout" */
-    const char *keys_dir;     /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
+    const char *kernels; /* as model_open() */
+    const char
+        *trusted_dir; /* bundles below it are trusted as the package is; e.g. "/usr/lib/lookout" */
+    const char *keys_dir; /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
     bool allow_unsigned;
-    bool skip_selftest;       /* tools only */
+    bool skip_selftest; /* tools only */
 };
 
 /**

@@ -49,7 +49,7 @@ EXPORT size_t lookout_sound_n_values(const struct mel *mel) {
 
 EXPORT int lookout_sound_windows(struct mel *mel, const int16_t *samples, size_t n_items,
                                  size_t hop, size_t n_windows, float *ret) {
-    const struct mel_shape *s = mel_shape(mel);
+    const struct sound_shape *s = mel_shape(mel);
     _cleanup_(freep) int16_t *window = calloc(s->n_window, sizeof(*window));
 
     if (!window)
@@ -70,7 +70,7 @@ EXPORT int lookout_sound_windows(struct mel *mel, const int16_t *samples, size_t
 }
 
 EXPORT size_t lookout_sound_clip_rows(const struct mel *mel, size_t n_items) {
-    const struct mel_shape *s = mel_shape(mel);
+    const struct sound_shape *s = mel_shape(mel);
 
     return n_items < s->n_frame ? 0 : 1 + (n_items - s->n_frame) / s->n_step;
 }

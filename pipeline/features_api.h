@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "models/bundle.h"
+#include "common/recipe.h"
 
 /** Counts up with every change of a function or struct below. */
 enum { FEATURES_API_VERSION = 2 };

@@ -15,15 +15,6 @@
 #include <kiss_fftr.h>
 #include <math.h>
 
-#include "pipeline/source.h"
-
-enum {
-    BANDS_MAX = 128,
-    FFT_ITEMS_MAX = 4096, /* 256 ms at 16 kHz */
-};
-
-static const double MS_PER_S = 1000.0;
-static const double WINDOW_MS_MAX = 60000.0;
 static const float SAMPLE_FULL_SCALE = 32768.0f; /* int16 to -1..1 */
 
 /* The bins of one band that weigh something. */
@@ -33,7 +24,7 @@ struct band {
 };
 
 struct mel {
-    struct mel_shape shape;
+    struct sound_shape shape;
     enum feature_kind kind;
     bool normalise;
     float floor;
@@ -52,84 +43,6 @@ static double hz_to_mel(double hz) {
     return 1127.0 * log(1.0 + hz / 700.0);
 }
 
-/* @ms in whole samples, or 0 if it is not a whole number of them. */
-static size_t samples_of(double ms, double max_ms) {
-    const double n = ms * SOUND_RATE_HZ / MS_PER_S;
-
-    if (!(n >= 1.0) || !(ms <= max_ms) || fabs(n - round(n)) > 1e-6)
-        return 0;
-    return (size_t) llround(n);
-}
-
-static size_t fft_items(size_t n_frame) {
-    size_t n = 2;
-
-    while (n < n_frame)
-        n *= 2;
-    return n;
-}
-
-static int check_spectrum(const struct sound_features *options, struct fault *fault) {
-    if (options->rate_hz != SOUND_RATE_HZ)
-        return fault_set(fault, -ERANGE,
-                         "rate_hz = %d: must be %d, the only rate of Lookout's sound",
-                         (int) options->rate_hz, SOUND_RATE_HZ);
-    if (options->n_bands < 1 || options->n_bands > BANDS_MAX)
-        return fault_set(fault, -ERANGE, "bands = %d: must be 1 to %d", (int) options->n_bands,
-                         BANDS_MAX);
-    if (options->kind == FEATURES_MFCC &&
-        (options->n_coefficients < 1 || options->n_coefficients > options->n_bands))
-        return fault_set(fault, -ERANGE, "coefficients = %d: must be 1 to bands (%d)",
-                         (int) options->n_coefficients, (int) options->n_bands);
-    if (!(options->low_hz >= 0.0 && options->low_hz < options->high_hz &&
-          options->high_hz <= SOUND_RATE_HZ / 2.0))
-        return fault_set(fault, -ERANGE,
-                         "low_hz = %g, high_hz = %g: must be 0 <= low_hz < high_hz <= %d",
-                         options->low_hz, options->high_hz, SOUND_RATE_HZ / 2);
-    if (!(options->floor >= 1e-30 && options->floor <= 1.0))
-        return fault_set(fault, -ERANGE, "floor = %g: must be 1e-30 to 1", options->floor);
-    return 0;
-}
-
-int mel_shape_of(const struct sound_features *options, struct mel_shape *ret, struct fault *fault) {
-    const double frame_ms_max = FFT_ITEMS_MAX * MS_PER_S / SOUND_RATE_HZ;
-    struct mel_shape s = { 0 };
-    int r;
-
-    assert(options && ret);
-
-    r = check_spectrum(options, fault);
-    if (r < 0)
-        return r;
-    s.n_frame = samples_of(options->frame_ms, frame_ms_max);
-    if (s.n_frame < 2)
-        return fault_set(fault, -ERANGE,
-                         "frame_ms = %g: must be whole samples at 16 kHz, at most %g ms",
-                         options->frame_ms, frame_ms_max);
-    s.n_step = samples_of(options->step_ms, WINDOW_MS_MAX);
-    if (s.n_step == 0)
-        return fault_set(fault, -ERANGE, "step_ms = %g: must be whole samples at 16 kHz",
-                         options->step_ms);
-    s.n_window = samples_of(options->window_ms, WINDOW_MS_MAX);
-    if (s.n_window < s.n_frame)
-        return fault_set(fault, -ERANGE,
-                         "window_ms = %g: must be frame_ms (%g) to %g and whole samples",
-                         options->window_ms, options->frame_ms, WINDOW_MS_MAX);
-    s.n_hop = samples_of(options->hop_ms, WINDOW_MS_MAX);
-    if (s.n_hop == 0 || s.n_hop % s.n_step != 0)
-        return fault_set(fault, -ERANGE,
-                         "hop_ms = %g: must be a multiple of step_ms (%g), at most %g",
-                         options->hop_ms, options->step_ms, WINDOW_MS_MAX);
-
-    s.n_rows = 1 + (s.n_window - s.n_frame) / s.n_step;
-    s.n_bands = (size_t) options->n_bands;
-    s.n_values = options->kind == FEATURES_MFCC ? (size_t) options->n_coefficients : s.n_bands;
-    s.n_fft = fft_items(s.n_frame);
-    s.n_covered = s.n_frame + (s.n_rows - 1) * s.n_step;
-    *ret = s;
-    return 0;
-}
-
 /* Weight of the bin at @mel in the triangle over @low ... @high with its tip in the middle. */
 static double triangle(double mel, double low, double centre, double high) {
     return fmax(0.0, fmin((mel - low) / (centre - low), (high - mel) / (high - centre)));
@@ -138,7 +51,7 @@ static double triangle(double mel, double low, double centre, double high) {
 static void fill_bands(struct mel *mel, const struct sound_features *options) {
     const double low = hz_to_mel(options->low_hz), high = hz_to_mel(options->high_hz);
     const double spacing = (high - low) / (double) (mel->shape.n_bands + 1);
-    const double bin_hz = (double) SOUND_RATE_HZ / (double) mel->shape.n_fft;
+    const double bin_hz = (double) FEATURES_RATE_HZ / (double) mel->shape.n_fft;
     float *next = mel->weights;
 
     for (size_t b = 0; b < mel->shape.n_bands; b++) {
@@ -160,7 +73,7 @@ static void fill_bands(struct mel *mel, const struct sound_features *options) {
 }
 
 static void fill_tables(struct mel *mel, const struct sound_features *options) {
-    const struct mel_shape *s = &mel->shape;
+    const struct sound_shape *s = &mel->shape;
     const double scale = sqrt(2.0 / (double) s->n_bands);
 
     for (size_t i = 0; i < s->n_frame; i++) /* Hann, periodic; int16 to -1..1 folded in */
@@ -177,12 +90,12 @@ static void fill_tables(struct mel *mel, const struct sound_features *options) {
 
 int mel_new(const struct sound_features *options, struct mel **ret, struct fault *fault) {
     _cleanup_(mel_freep) struct mel *mel = NULL;
-    struct mel_shape shape;
+    struct sound_shape shape;
     int r;
 
     assert(options && ret);
 
-    r = mel_shape_of(options, &shape, fault);
+    r = sound_shape_of(options, &shape, fault);
     if (r < 0)
         return r;
     mel = calloc(1, sizeof(*mel));
@@ -229,7 +142,7 @@ struct mel *mel_free(struct mel *mel) {
     return NULL;
 }
 
-const struct mel_shape *mel_shape(const struct mel *mel) {
+const struct sound_shape *mel_shape(const struct mel *mel) {
     return &mel->shape;
 }
 
@@ -263,7 +176,7 @@ static void logmel_values(const struct mel *mel, const float *bands, float gain,
 }
 
 static void mfcc_values(const struct mel *mel, const float *bands, float gain, float *ret) {
-    float logs[BANDS_MAX];
+    float logs[SOUND_BANDS_MAX];
 
     for (size_t b = 0; b < mel->shape.n_bands; b++)
         logs[b] = logf(bands[b] * gain + mel->floor);
@@ -302,7 +215,7 @@ bool mel_normalises(const struct mel *mel) {
 }
 
 void mel_window(struct mel *mel, const int16_t *samples, float *ret) {
-    const struct mel_shape *s = &mel->shape;
+    const struct sound_shape *s = &mel->shape;
     int16_t peak = INT16_MIN;
     float gain;
 

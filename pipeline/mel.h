@@ -23,36 +23,20 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/cleanup.h"
 #include "common/fault.h"
-#include "models/bundle.h"
+#include "common/recipe.h"
 
 struct mel;
-
-/** Sizes that follow from the options. All are at least 1. */
-struct mel_shape {
-    size_t n_frame, n_step, n_window, n_hop; /* samples at 16 kHz */
-    size_t n_rows;                           /* of one window */
-    size_t n_values;                         /* of one row: bands, or coefficients */
-    size_t n_bands;
-    size_t n_fft;     /* power of two, >= n_frame */
-    size_t n_covered; /* samples of a window that its rows cover, <= n_window */
-};
-
-/**
- * Work out the sizes and check every option.
- * @fault  names the option that is wrong and what is allowed.
- * Returns 0, -ERANGE.
- */
-int mel_shape_of(const struct sound_features *options, struct mel_shape *ret, struct fault *fault);
 
 /**
  * Compute the tables. One mel serves one thread at a time (it owns scratch); nothing
  * allocates afterwards.
- * Returns 0, -ERANGE (as mel_shape_of()), -ENOMEM.
+ * Returns 0, -ERANGE (as sound_shape_of()), -ENOMEM.
  */
 int mel_new(const struct sound_features *options, struct mel **ret, struct fault *fault);
 
@@ -61,7 +45,7 @@ struct mel *mel_free(struct mel *mel);
 DEFINE_CLEANUP(struct mel *, mel_free)
 
 /** Valid as long as @mel. */
-const struct mel_shape *mel_shape(const struct mel *mel);
+const struct sound_shape *mel_shape(const struct mel *mel);
 
 /** Band energies (logmel) or magnitudes (mfcc) of the frame @samples[n_frame] into @ret[n_bands].
  */

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pipeline/pixels.h"
+
 enum {
     PLANES_MAX = 3,
     CHANNELS_MAX = 3,
@@ -188,8 +190,8 @@ int picture_new(const struct picture_features *options, enum pixel_format format
 
     assert(options && ret);
 
-    if (width_px < 1 || width_px > FRAME_SIDE_PX_MAX || height_px < 1 ||
-        height_px > FRAME_SIDE_PX_MAX || options->width_px < 1 ||
+    if (width_px < 1 || width_px > FRAME_SIDE_MAX_PX || height_px < 1 ||
+        height_px > FRAME_SIDE_MAX_PX || options->width_px < 1 ||
         options->width_px > PICTURE_SIDE_PX_MAX || options->height_px < 1 ||
         options->height_px > PICTURE_SIDE_PX_MAX)
         return -ERANGE;

@@ -21,17 +21,15 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
-#include "models/bundle.h"
+#include "common/recipe.h"
 #include "pipeline/source.h"
 
 struct picture;
 
-enum { PICTURE_SIDE_PX_MAX = 1024, FRAME_SIDE_PX_MAX = 16384 };
-
 /**
  * Plan for frames of one format and size; nothing allocates afterwards. One picture
  * serves one thread at a time (it owns scratch).
- * Returns 0, -ERANGE (a size below 1 or above the limits above), -ENOMEM.
+ * Returns 0, -ERANGE (a size below 1 or above FRAME_SIDE_MAX_PX, PICTURE_SIDE_PX_MAX), -ENOMEM.
  */
 int picture_new(const struct picture_features *options, enum pixel_format format, int32_t width_px,
                 int32_t height_px, struct picture **ret);

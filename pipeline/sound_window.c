@@ -28,7 +28,7 @@ struct sound_window {
 int sound_window_new(const struct sound_features *options, float scale, int32_t zero_point,
                      struct sound_window **ret, struct fault *fault) {
     _cleanup_(sound_window_freep) struct sound_window *w = NULL;
-    const struct mel_shape *s;
+    const struct sound_shape *s;
     int r;
 
     assert(options && ret);
@@ -68,7 +68,7 @@ struct sound_window *sound_window_free(struct sound_window *window) {
     return NULL;
 }
 
-const struct mel_shape *sound_window_shape(const struct sound_window *window) {
+const struct sound_shape *sound_window_shape(const struct sound_window *window) {
     return mel_shape(window->mel);
 }
 
@@ -87,7 +87,7 @@ static void quantise_row(struct sound_window *w, const float *bands, float gain,
 
 /* The frame is full: one more row, then make room for the next. */
 static void finish_row(struct sound_window *w) {
-    const struct mel_shape *s = mel_shape(w->mel);
+    const struct sound_shape *s = mel_shape(w->mel);
     float *const bands = w->bands + (mel_normalises(w->mel) ? w->next * s->n_bands : 0);
 
     mel_bands(w->mel, w->frame, bands);
@@ -129,7 +129,7 @@ bool sound_window_full(const struct sound_window *window) {
 
 /* All rows again with the gain of this window. */
 static void normalise_rows(struct sound_window *w) {
-    const struct mel_shape *s = mel_shape(w->mel);
+    const struct sound_shape *s = mel_shape(w->mel);
     const float gain = mel_gain(w->mel, peak_of(w->peaks, s->n_rows));
 
     for (size_t row = 0; row < s->n_rows; row++)
@@ -137,7 +137,7 @@ static void normalise_rows(struct sound_window *w) {
 }
 
 void sound_window_write(struct sound_window *window, int8_t *ret) {
-    const struct mel_shape *s = mel_shape(window->mel);
+    const struct sound_shape *s = mel_shape(window->mel);
     const size_t n_old = s->n_rows - window->next; /* rows from the oldest to the ring's end */
 
     assert(sound_window_full(window));

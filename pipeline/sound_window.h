@@ -14,7 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/fault.h"
-#include "models/bundle.h"
+#include "common/recipe.h"
 #include "pipeline/mel.h"
 
 struct sound_window;
@@ -32,7 +32,7 @@ struct sound_window *sound_window_free(struct sound_window *window);
 DEFINE_CLEANUP(struct sound_window *, sound_window_free)
 
 /** Sizes; valid as long as @window. */
-const struct mel_shape *sound_window_shape(const struct sound_window *window);
+const struct sound_shape *sound_window_shape(const struct sound_window *window);
 
 /**
  * Take samples up to the end of the next row at most.

@@ -97,7 +97,7 @@ static void expect_rows_of_the_reference(const struct sound_features *options, d
     static int16_t samples[SECOND_ITEMS];
     static float rows[ROWS_BYTES_MAX / sizeof(float)];
     _cleanup_(mel_freep) struct mel *mel = NULL;
-    const struct mel_shape *s;
+    const struct sound_shape *s;
 
     make_sound(samples, SECOND_ITEMS, 1);
     assert_int_equal(mel_new(options, &mel, NULL), 0);
@@ -127,9 +127,9 @@ static void mfcc_equals_the_recipe_in_double(void **state) {
 }
 
 static void mlperf_keyword_windows_have_49_rows_of_10(void **state) {
-    struct mel_shape s;
+    struct sound_shape s;
 
-    assert_int_equal(mel_shape_of(&mfcc, &s, NULL), 0);
+    assert_int_equal(sound_shape_of(&mfcc, &s, NULL), 0);
     assert_int_equal(s.n_rows, 49);
     assert_int_equal(s.n_values, 10);
     assert_int_equal(s.n_frame, 480);
@@ -159,10 +159,10 @@ static void the_peak_of_a_window_decides_the_gain_only_if_asked(void **state) {
 }
 
 static void expect_refusal(struct sound_features options, const char *sentence) {
-    struct mel_shape shape;
+    struct sound_shape shape;
     struct fault fault = { .text = "" };
 
-    assert_int_equal(mel_shape_of(&options, &shape, &fault), -ERANGE);
+    assert_int_equal(sound_shape_of(&options, &shape, &fault), -ERANGE);
     assert_non_null(strstr(fault.text, sentence));
 }
 
@@ -192,7 +192,7 @@ static void expect_rolling_equals_whole(const struct sound_features *options) {
     static int8_t want[ROWS_BYTES_MAX], got[ROWS_BYTES_MAX];
     _cleanup_(sound_window_freep) struct sound_window *w = NULL;
     _cleanup_(mel_freep) struct mel *mel = NULL;
-    const struct mel_shape *s;
+    const struct sound_shape *s;
     size_t n_taken = 0, n_compared = 0, n_rows = 0;
 
     make_sound(samples, 3 * SECOND_ITEMS, 7);

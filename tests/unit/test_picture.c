@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pipeline/pixels.h"
 #include "tests/test.h"
 
 enum { PLANE_BYTES = 1 << 20, RESULT_BYTES = 1 << 16 };
@@ -195,7 +196,7 @@ static void sizes_out_of_range_are_refused(void **state) {
     struct picture *picture = NULL;
 
     assert_int_equal(picture_new(&o, PIXEL_GREY, 0, 10, &picture), -ERANGE);
-    assert_int_equal(picture_new(&o, PIXEL_GREY, 10, FRAME_SIDE_PX_MAX + 1, &picture), -ERANGE);
+    assert_int_equal(picture_new(&o, PIXEL_GREY, 10, FRAME_SIDE_MAX_PX + 1, &picture), -ERANGE);
     o.width_px = 0;
     assert_int_equal(picture_new(&o, PIXEL_GREY, 10, 10, &picture), -ERANGE);
     assert_null(picture);
