@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Luma 0 and chroma 128 are black in full and in limited range. */
-enum { LUMA_BLACK = 0, CHROMA_GREY = 128, GRAIN_PX = 2 };
+/* YUV has BT.601's limited range, GREY and RGB the full one, as in picture.h. */
+enum { LUMA_BLACK = 16, CHROMA_NEUTRAL = 128, BLACK = 0, GRAIN_PX = 2 };
 
 /* Pixels [x0, x1) x [y0, y1). */
 struct box {
@@ -66,7 +66,7 @@ static void fill_yuyv(const struct frame *frame, struct box b) {
 
         for (size_t x = b.x0; x < b.x1; x++) {
             row[2 * x] = LUMA_BLACK;
-            row[2 * x + 1] = CHROMA_GREY;
+            row[2 * x + 1] = CHROMA_NEUTRAL;
         }
     }
 }
@@ -81,18 +81,18 @@ void masks_apply(const struct frame *frame, const struct mask *masks, size_t n_m
             break;
         case PIXEL_NV12:
             fill(frame, 0, b, 1, LUMA_BLACK);
-            fill(frame, 1, half(b), 2, CHROMA_GREY);
+            fill(frame, 1, half(b), 2, CHROMA_NEUTRAL);
             break;
         case PIXEL_I420:
             fill(frame, 0, b, 1, LUMA_BLACK);
-            fill(frame, 1, half(b), 1, CHROMA_GREY);
-            fill(frame, 2, half(b), 1, CHROMA_GREY);
+            fill(frame, 1, half(b), 1, CHROMA_NEUTRAL);
+            fill(frame, 2, half(b), 1, CHROMA_NEUTRAL);
             break;
         case PIXEL_GREY:
-            fill(frame, 0, b, 1, LUMA_BLACK);
+            fill(frame, 0, b, 1, BLACK);
             break;
         case PIXEL_RGB24:
-            fill(frame, 0, b, 3, LUMA_BLACK);
+            fill(frame, 0, b, 3, BLACK);
             break;
         }
     }

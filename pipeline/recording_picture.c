@@ -9,8 +9,10 @@
 #include "pipeline/recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/units.h"
 #include "pipeline/masks.h"
@@ -175,15 +177,70 @@ static int start(struct picture_recording *rec, struct fault *fault) {
     return 0;
 }
 
+enum picture_kind { KIND_RAW, KIND_FILES, KIND_Y4M, KIND_MJPEG, KIND_UNKNOWN };
+
+/* What the path is: a directory, or a file that says so in its first bytes or its extension. */
+static int look_at(const char *path, enum picture_kind *ret, enum pixel_format *ret_raw,
+                   struct fault *fault) {
+    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *const dot = strrchr(path, '.');
+    char head[9] = "";
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fault_set(fault, -errno, "%s: %s", path, strerror(errno));
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        return fault_set(fault, -EBADMSG, "%s: is empty", path);
+    if (S_ISREG(st.st_mode) && read(fd, head, sizeof(head)) < 0)
+        return fault_set(fault, -errno, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode) || memcmp(head, "\x89PNG", 4) == 0)
+        *ret = KIND_FILES;
+    else if (memcmp(head, "YUV4MPEG2", 9) == 0)
+        *ret = KIND_Y4M;
+    else if (memcmp(head, "\xff\xd8\xff", 3) == 0)
+        *ret = KIND_MJPEG;
+    else if (dot && S_ISREG(st.st_mode) && pixels_parse(dot + 1, ret_raw) == 0)
+        *ret = KIND_RAW;
+    else
+        *ret = KIND_UNKNOWN;
+    return 0;
+}
+
 /* Open the reader that fits what the options say, or what the file is. */
 static int open_reader(const struct source_options *options, struct picture_reader **ret,
                        struct fault *fault) {
-    enum pixel_format raw;
+    enum picture_kind kind = KIND_RAW;
+    enum pixel_format raw = PIXEL_YUYV;
+    int r;
 
+    if (strcmp(options->format, "mjpeg") == 0)
+        return reader_mjpeg_new(options, ret, fault);
+    if (strcmp(options->format, "y4m") == 0)
+        return reader_y4m_new(options, ret, fault);
     if (pixels_parse(options->format, &raw) == 0)
         return reader_raw_new(options, raw, ret, fault);
-    return fault_set(fault, -ENOTSUP, "%s: format %s is not known", options->device,
-                     options->format);
+    if (options->format[0] != '\0' && strcmp(options->format, "auto") != 0)
+        return fault_set(fault, -ENOTSUP, "%s: pictures in format %s cannot be read",
+                         options->device, options->format);
+    r = look_at(options->device, &kind, &raw, fault);
+    if (r < 0)
+        return r;
+    switch (kind) {
+    case KIND_RAW:
+        return reader_raw_new(options, raw, ret, fault);
+    case KIND_FILES:
+        return reader_files_new(options, ret, fault);
+    case KIND_Y4M:
+        return reader_y4m_new(options, ret, fault);
+    case KIND_MJPEG:
+        return reader_mjpeg_new(options, ret, fault);
+    case KIND_UNKNOWN:
+        break;
+    }
+    return fault_set(fault, -EBADMSG,
+                     "%s: is neither a directory of pictures, PNG, Motion JPEG nor Y4M; raw frames "
+                     "need their format and size, such as format = yuyv and size = 640x480",
+                     options->device);
 }
 
 int recording_open_pictures(const struct source_options *options, struct source **ret,

@@ -1,77 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/recording.h"
 
-#include <errno.h>
-#include <math.h>
-#include <poll.h>
 #include <sndfile.h>
-#include <string.h>
 
-#include "common/units.h"
 #include "tests/test.h"
-
-enum { KEPT_MAX = 400 };
-
-/* What came out of a source. */
-struct kept {
-    int n_blocks, n_frames, n_lost;
-    int64_t times[KEPT_MAX], arrived[KEPT_MAX];
-    int16_t samples[KEPT_MAX * SOUND_BLOCK_ITEMS];
-    struct frame frame;
-    uint8_t first_bytes[KEPT_MAX];
-};
-
-static char dir[] = "/tmp/lookout-test-XXXXXX";
-static struct kept kept;
-
-static void keep_sound(const struct sound_block *block, void *user) {
-    assert_true(kept.n_blocks < KEPT_MAX);
-    kept.times[kept.n_blocks] = block->time_ns;
-    kept.arrived[kept.n_blocks] = now_ns();
-    kept.n_lost += block->n_lost_before;
-    memcpy(&kept.samples[kept.n_blocks++ * SOUND_BLOCK_ITEMS], block->samples,
-           sizeof(block->samples));
-}
-
-static void keep_frame(const struct frame *frame, void *user) {
-    assert_true(kept.n_frames < KEPT_MAX);
-    kept.times[kept.n_frames] = frame->time_ns;
-    kept.arrived[kept.n_frames] = now_ns();
-    kept.n_lost += frame->n_lost_before;
-    kept.frame = *frame;
-    kept.first_bytes[kept.n_frames++] = frame->planes[0][0];
-}
-
-static const struct source_sink sink = { .sound = keep_sound, .frame = keep_frame };
-
-/* Read until @n_max items or the end; returns the last result of source_read(). */
-static int read_all(struct source *source, int n_max, struct fault *fault) {
-    int r = 0;
-
-    memset(&kept, 0, sizeof(kept));
-    while (r >= 0 && kept.n_blocks + kept.n_frames < n_max) {
-        struct pollfd p = { .fd = source_fd(source), .events = POLLIN };
-
-        assert_int_equal(poll(&p, 1, 2000), 1);
-        r = source_read(source, &sink, fault);
-    }
-    return r;
-}
-
-static const char *path(const char *name) {
-    static char buffer[SOURCE_PATH_BYTES];
-
-    (void) snprintf(buffer, sizeof(buffer), "%s/%s", dir, name);
-    return buffer;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n) {
-    FILE *f = fopen(path(name), "wb");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
+#include "tests/unit/recording_kit.h"
 
 static void write_sound(const char *name, int format, int rate_hz, int n_channels, int n) {
     SF_INFO info = { .samplerate = rate_hz, .channels = n_channels, .format = format };
@@ -86,15 +19,6 @@ static void write_sound(const char *name, int format, int rate_hz, int n_channel
         assert_int_equal(sf_writef_short(snd, frame, 1), 1);
     }
     assert_int_equal(sf_close(snd), 0);
-}
-
-static struct source_options options_for(const char *name, enum source_data data) {
-    struct source_options o = { .kind = SOURCE_RECORDING, .data = data, .start_ns = 5 * NS_PER_S };
-
-    (void) snprintf(o.device, sizeof(o.device), "%s", path(name));
-    (void) strcpy(o.format, "auto");
-    o.as_fast_as_possible = true;
-    return o;
 }
 
 static void a_wav_comes_out_sample_for_sample_with_even_times(void **state) {
@@ -231,102 +155,6 @@ static void a_flac_cut_short_ends_with_what_is_wrong(void **state) {
     assert_true(strlen(fault.text) > 0);
 }
 
-/* Frames of 4 x 2 YUYV: 16 bytes, the first of which is the number of the frame. */
-static void write_yuyv(const char *name, int n_frames, size_t n_more) {
-    uint8_t bytes[64 * 16] = { 0 };
-
-    for (int i = 0; i < n_frames; i++)
-        memset(bytes + 16 * i, i, 16);
-    write_file(name, bytes, 16 * (size_t) n_frames + n_more);
-}
-
-static struct source_options yuyv_options(const char *name) {
-    struct source_options o = options_for(name, SOURCE_PICTURE);
-
-    (void) strcpy(o.format, "yuyv");
-    o.width_px = 4;
-    o.height_px = 2;
-    o.rate_hz = 10;
-    return o;
-}
-
-static void raw_frames_come_in_order_with_times_of_their_index(void **state) {
-    _cleanup_(source_freep) struct source *source = NULL;
-    struct source_options o = yuyv_options("a.yuyv");
-
-    o.rate_hz = 30;
-    write_yuyv("a.yuyv", 5, 0);
-    assert_int_equal(source_open(&o, &source, NULL), 0);
-    assert_string_equal(source_format(source), "raw yuyv 4x2");
-    assert_int_equal(read_all(source, KEPT_MAX, NULL), -ENODATA);
-    assert_int_equal(kept.n_frames, 5);
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(kept.first_bytes[i], i);
-        assert_int_equal(kept.times[i], 5 * NS_PER_S + llround(i * 1e9 / 30));
-    }
-    assert_int_equal(kept.frame.stride_bytes[0], 8);
-    assert_true(source_next_ns(source) == INT64_MAX);
-}
-
-static void half_a_frame_at_the_end_is_counted_and_told(void **state) {
-    _cleanup_(source_freep) struct source *source = NULL, *looping = NULL;
-    struct source_options o = yuyv_options("half.yuyv");
-    struct fault fault = { "" };
-
-    write_yuyv("half.yuyv", 2, 7);
-    assert_int_equal(source_open(&o, &source, NULL), 0);
-    assert_int_equal(read_all(source, KEPT_MAX, &fault), -ENODATA);
-    assert_int_equal(kept.n_frames, 2);
-    assert_non_null(strstr(fault.text, "half a frame (7 of 16 bytes)"));
-
-    o.loop = true;
-    assert_int_equal(source_open(&o, &looping, NULL), 0);
-    assert_int_equal(read_all(looping, 6, NULL), 1);
-    assert_int_equal(kept.n_lost, 2); /* before frames 2 and 4 */
-    assert_int_equal(kept.times[5], 5 * NS_PER_S + 500 * NS_PER_MS);
-}
-
-static void masks_are_applied_to_recordings(void **state) {
-    _cleanup_(source_freep) struct source *source = NULL;
-    struct source_options o = yuyv_options("m.yuyv");
-
-    o.n_masks = 1;
-    o.masks[0] = (struct mask){ 0, 0, MASK_PARTS, MASK_PARTS };
-    write_yuyv("m.yuyv", 20, 0);
-    assert_int_equal(source_open(&o, &source, NULL), 0);
-    assert_int_equal(read_all(source, KEPT_MAX, NULL), -ENODATA);
-    for (int i = 0; i < 20; i++)
-        assert_int_equal(kept.first_bytes[i], 0);
-}
-
-static void raw_frames_without_a_size_or_any_frame_are_refused(void **state) {
-    struct source_options o = yuyv_options("small.yuyv");
-    struct source *source = NULL;
-    struct fault fault = { "" };
-
-    write_yuyv("small.yuyv", 0, 9);
-    assert_int_equal(source_open(&o, &source, &fault), -EBADMSG);
-    assert_non_null(strstr(fault.text, "no whole picture"));
-    o.width_px = 0;
-    assert_int_equal(source_open(&o, &source, &fault), -EINVAL);
-    assert_non_null(strstr(fault.text, "needs its size"));
-    o.width_px = 3; /* YUYV comes in pairs */
-    assert_int_equal(source_open(&o, &source, &fault), -EINVAL);
-    o = yuyv_options("none.yuyv");
-    assert_int_equal(source_open(&o, &source, &fault), -ENOENT);
-}
-
-static int make_dir(void **state) {
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    char command[64];
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wav_comes_out_sample_for_sample_with_even_times),
@@ -337,10 +165,6 @@ int main(void) {
         cmocka_unit_test(in_real_time_blocks_come_when_they_are_over_and_do_not_drift),
         cmocka_unit_test(what_is_no_sound_is_refused_in_clear_words),
         cmocka_unit_test(a_flac_cut_short_ends_with_what_is_wrong),
-        cmocka_unit_test(raw_frames_come_in_order_with_times_of_their_index),
-        cmocka_unit_test(half_a_frame_at_the_end_is_counted_and_told),
-        cmocka_unit_test(masks_are_applied_to_recordings),
-        cmocka_unit_test(raw_frames_without_a_size_or_any_frame_are_refused),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
