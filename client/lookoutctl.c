@@ -43,6 +43,11 @@ static const struct command commands[] = {
     { "devices", "", cmd_devices, 0, 0, "cameras and microphones of this box",
       "What could be named as `device` in a [camera] or [microphone] section.",
       "lookoutctl devices" },
+    { "record", "--sensor NAME... --for SECONDS DIR", cmd_record, 1, 1, "record sensors to files",
+      "Writes WAV and Motion JPEG, privacy masks applied, into the new directory DIR, with\n"
+      "pairs.csv (times) and replay.ini ([recording] sections that play it back). The daemon\n"
+      "must allow it (allow_record = yes) and you must be root or in group lookout-admin.",
+      "lookoutctl record --sensor gate --sensor yard-mic --for 60 ./monday" },
     { "call", "METHOD [JSON]", cmd_call, 1, 2, "any method of the interface",
       "Sends METHOD (of " LOOKOUT_INTERFACE " unless it names its own) with JSON as\n"
       "parameters and prints the reply's.",
