@@ -2,6 +2,7 @@
 /* jpeg_maker - JPEG pictures for tests, made by libjpeg. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
