@@ -98,8 +98,8 @@ static void count_event(struct tally *tally, const json_t *event) {
     tally->n_messages++;
     if (!row)
         return;
-    if (strcmp(field_text(event, "phase"), "begin") == 0)
-        row->n_events++;
+    if (strcmp(field_text(event, "phase"), "begin") == 0 || row->n_events == 0)
+        row->n_events++; /* it may have begun before we came */
     row->best = fmax(row->best, field_number(event, "confidence"));
     row->longest_ns = lasted_ns > row->longest_ns ? lasted_ns : row->longest_ns;
 }

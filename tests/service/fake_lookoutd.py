@@ -79,44 +79,72 @@ def watch(send, parameters):
     for one in EVENTS if after is not None else EVENTS[2:]:
         if after is None or one["sequence"] > after:
             send({"parameters": {"event": one}, "continues": True})
-            time.sleep(0.02)
     send({"parameters": {"sensor_change": {"boot_id": boot_id(), "sequence": 5, "sensor": "gate", "state": "lost",
                                            "reason": "no such device", "at": instant(1, "14:03:30.000000")}},
           "continues": True})
 
 
-def answer(message, send):
-    method = message["method"].removeprefix(INTERFACE)
-    if method == "Watch":
-        watch(send, message.get("parameters", {}))
-    elif method in REPLIES:
-        send({"parameters": REPLIES[method]})
-    else:
-        send({"error": "org.varlink.service.MethodNotFound", "parameters": {"method": method}})
+class FakeDaemon:
+    """Listens at a path from start() to stop(); `calls` holds every message it got."""
 
+    def __init__(self, path, replies=None):
+        self.path, self.calls = path, []
+        self.replies = {**REPLIES, **(replies or {})}
+        self.start()
 
-def serve(connection):
-    def send(reply):
-        connection.sendall(json.dumps(reply).encode() + b"\0")
+    def start(self):
+        self.listener, self.connections = socket.socket(socket.AF_UNIX), []
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
-    rest = b""
-    try:
-        while data := connection.recv(65536):
-            *whole, rest = (rest + data).split(b"\0")
-            for message in whole:
-                answer(json.loads(message), send)
-    except OSError:
-        pass  # the client went away
+    def stop(self):
+        os.unlink(self.path)
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # its client went first
+
+    def accept(self, listener):
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return  # stopped
+            self.connections.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        rest = b""
+        try:
+            while data := connection.recv(65536):
+                *whole, rest = (rest + data).split(b"\0")
+                for message in whole:
+                    self.answer(json.loads(message), lambda reply: connection.sendall(json.dumps(reply).encode() + b"\0"))
+        except OSError:
+            pass  # the client went away
+
+    def answer(self, message, send):
+        method = message["method"].removeprefix(INTERFACE)
+        self.calls.append(message)
+        if method not in self.replies and method == "Watch":
+            watch(send, message.get("parameters", {}))
+        elif method not in self.replies:
+            send({"error": "org.varlink.service.MethodNotFound", "parameters": {"method": method}})
+        elif "error" in self.replies[method]:
+            send(self.replies[method])
+        else:
+            send({"parameters": self.replies[method]})
 
 
 def main(path):
-    listener = socket.socket(socket.AF_UNIX)
     if os.path.exists(path):
         os.unlink(path)
-    listener.bind(path)
-    listener.listen()
-    while True:
-        threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+    FakeDaemon(path)
+    threading.Event().wait()
 
 
 if __name__ == "__main__":
