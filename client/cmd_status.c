@@ -13,7 +13,7 @@ enum { INDENT_COLUMNS = 2 };
 static enum colour state_colour(const char *state) {
     if (strcmp(state, "running") == 0)
         return COLOUR_GOOD;
-    return strcmp(state, "degraded") == 0 ? COLOUR_WARN : COLOUR_BAD;
+    return strcmp(state, "idle") == 0 ? COLOUR_NONE : COLOUR_WARN;
 }
 
 static void heading(const struct screen *screen, const char *text) {

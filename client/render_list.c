@@ -110,7 +110,8 @@ static int add_task(struct table *table, const json_t *task) {
     r = r < 0
             ? r
             : table_add(table, *present ? COLOUR_NONE : COLOUR_BAD, *present ? present : "nothing");
-    return r < 0 ? r : table_add(table, COLOUR_NONE, scores);
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, scores);
+    return r < 0 ? r : table_add(table, state_colour(state), field_text(task, "reason"));
 }
 
 int render_tasks(const struct screen *screen, const json_t *list, size_t indent) {
@@ -120,6 +121,7 @@ int render_tasks(const struct screen *screen, const json_t *list, size_t indent)
         { .heading = "STATE" },
         { .heading = "HAS NOW", .shrink = true },
         { .heading = "SCORES NOW", .shrink = true },
+        { .heading = "WHY" },
     };
     _cleanup_(table_freep) struct table *table = NULL;
     int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
@@ -138,7 +140,9 @@ static int add_bundle(struct table *table, const json_t *bundle) {
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "version"));
     r = r < 0 ? r
               : table_add(table, strcmp(trust, "unsigned") == 0 ? COLOUR_WARN : COLOUR_GOOD, trust);
-    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "licence"));
+    r = r < 0 ? r
+              : table_addf(table, COLOUR_NONE, "%s%s", field_text(bundle, "licence"),
+                           field_true(bundle, "non_commercial") ? " (non-commercial)" : "");
     r = r < 0 ? r : table_addf(table, COLOUR_DIM, "%.12s", field_text(bundle, "sha256"));
     return r < 0 ? r : table_add(table, COLOUR_NONE, field_text(bundle, "path"));
 }
