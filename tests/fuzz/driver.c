@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a fuzz target without libFuzzer: over every file of its corpus, and over
- * variants of it made by cutting and by changing bytes. The variants come from a
- * fixed seed, so that a failure here comes back with the same command.
+ * Runs a fuzz target without libFuzzer: over every file of its corpus, over
+ * variants of it made by cutting and by changing bytes, and over the file again
+ * with one allocation failing, each in turn. The variants come from a fixed seed,
+ * so that a failure here comes back with the same command.
  *
  *   fuzz_X [FILE | FOLDER]...
  *
@@ -26,6 +27,7 @@
 
 enum {
     N_VARIANTS = 300,
+    N_FAILURES_MAX = 200,     /* allocations that are made to fail, one a run */
     N_CHANGES_MAX = 4,        /* bytes changed in one variant */
     FILE_BYTES_MAX = 4 << 20, /* a corpus file is small */
     PATH_BYTES = 4096,
@@ -36,19 +38,49 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 /* What is being tried, for the handler of a crash. */
 static struct {
     char path[PATH_BYTES];
-    int variant; /* -1: the file as it is */
+    int variant;  /* -1: the file as it is */
+    long fail_at; /* as in `allocations` below */
     const uint8_t *data;
     size_t n_bytes;
 } current;
 
 static unsigned n_cases;
 
+/* The linker brings all allocations of our own code here (--wrap); libraries keep theirs. */
+static struct {
+    long n_seen, fail_at; /* fail_at: which one is refused, counted from 0; -1: none */
+} allocations = { .fail_at = -1 };
+
+void *__real_malloc(size_t n_bytes);
+void *__real_calloc(size_t n, size_t n_bytes);
+void *__real_realloc(void *old, size_t n_bytes);
+void *__wrap_malloc(size_t n_bytes);
+void *__wrap_calloc(size_t n, size_t n_bytes);
+void *__wrap_realloc(void *old, size_t n_bytes);
+
+static bool is_refused(void) {
+    return allocations.n_seen++ == allocations.fail_at;
+}
+
+void *__wrap_malloc(size_t n_bytes) {
+    return is_refused() ? NULL : __real_malloc(n_bytes);
+}
+
+void *__wrap_calloc(size_t n, size_t n_bytes) {
+    return is_refused() ? NULL : __real_calloc(n, n_bytes);
+}
+
+void *__wrap_realloc(void *old, size_t n_bytes) {
+    return is_refused() ? NULL : __real_realloc(old, n_bytes);
+}
+
 static void tell_crash(int signal_number) {
     const int fd = open("fuzz-crash", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    char text[PATH_BYTES + 64];
+    char text[PATH_BYTES + 128];
     const int n =
-        snprintf(text, sizeof(text), "# signal %d on %s, variant %d, kept as fuzz-crash\n",
-                 signal_number, current.path, current.variant);
+        snprintf(text, sizeof(text),
+                 "# signal %d on %s, variant %d, refusing allocation %ld; kept as fuzz-crash\n",
+                 signal_number, current.path, current.variant, current.fail_at);
 
     (void) !write(STDOUT_FILENO, text, (size_t) n); /* we are going down anyway */
     if (fd >= 0)
@@ -74,7 +106,7 @@ static uint64_t seed_of(const uint8_t *data, size_t n_bytes) {
 }
 
 /* The target gets memory of exactly the size, so that ASan sees a byte too far. */
-static int try_bytes(const uint8_t *data, size_t n_bytes) {
+static int try_bytes(const uint8_t *data, size_t n_bytes, long fail_at) {
     _cleanup_(freep) uint8_t *copy = malloc(n_bytes ? n_bytes : 1);
 
     if (!copy)
@@ -83,7 +115,21 @@ static int try_bytes(const uint8_t *data, size_t n_bytes) {
         (void) memcpy(copy, data, n_bytes);
     current.data = copy;
     current.n_bytes = n_bytes;
+    current.fail_at = allocations.fail_at = fail_at;
+    allocations.n_seen = 0;
     (void) LLVMFuzzerTestOneInput(copy, n_bytes); /* always 0 */
+    allocations.fail_at = -1;
+    return 0;
+}
+
+/* Refuse the first allocation, then the second ..., until one run needs no more than were tried. */
+static int try_failures(const uint8_t *data, size_t n_bytes) {
+    for (long i = 0; i < N_FAILURES_MAX; i++) {
+        const int r = try_bytes(data, n_bytes, i);
+
+        if (r < 0 || allocations.n_seen <= i)
+            return r;
+    }
     return 0;
 }
 
@@ -97,7 +143,7 @@ static int try_variant(const uint8_t *data, size_t n_bytes, int variant, uint64_
         return -ENOMEM;
     (void) memcpy(copy, data, n_bytes);
     if (variant % 3 == 0)
-        return try_bytes(copy, next_random(random) % n_bytes);
+        return try_bytes(copy, next_random(random) % n_bytes, -1);
     for (unsigned i = 0; i < n_changes; i++) {
         const size_t at = next_random(random) % n_bytes;
         const uint64_t value = next_random(random);
@@ -107,7 +153,7 @@ static int try_variant(const uint8_t *data, size_t n_bytes, int variant, uint64_
         else
             copy[at] = interesting[value % sizeof(interesting)];
     }
-    return try_bytes(copy, n_bytes);
+    return try_bytes(copy, n_bytes, -1);
 }
 
 static int try_content(const uint8_t *data, size_t n_bytes) {
@@ -117,7 +163,9 @@ static int try_content(const uint8_t *data, size_t n_bytes) {
     int r;
 
     current.variant = -1;
-    r = try_bytes(data, n_bytes);
+    r = try_bytes(data, n_bytes, -1);
+    if (r == 0)
+        r = try_failures(data, n_bytes);
     for (int i = 0; i < n_variants && r == 0; i++) {
         current.variant = i;
         r = try_variant(data, n_bytes, i, &random);
