@@ -32,26 +32,29 @@ static int add_count(struct table *table, int64_t n) {
     return table_addf(table, n ? COLOUR_WARN : COLOUR_DIM, "%lld", (long long) n);
 }
 
-static int add_rate(struct table *table, double rate) {
-    return rate > 0 ? table_addf(table, COLOUR_NONE, "%g/s", rate)
-                    : table_add(table, COLOUR_NONE, "");
+/* "YUYV 640x480, 10/s" */
+static int add_format(struct table *table, const json_t *sensor) {
+    const char *format = field_text(sensor, "format");
+    const double rate = field_number(sensor, "rate");
+
+    return rate > 0 ? table_addf(table, COLOUR_NONE, "%s%s%g/s", format, *format ? ", " : "", rate)
+                    : table_add(table, COLOUR_NONE, format);
 }
 
 static int add_sensor(struct table *table, const struct screen *screen, const json_t *sensor) {
     const char *state = field_text(sensor, "state");
-    char since[TIME_BYTES];
+    char lasts[TIME_BYTES];
     int r;
 
-    time_ago(screen, json_object_get(sensor, "since"), since);
+    time_lasting(screen, json_object_get(sensor, "since"), lasts);
     r = table_add(table, COLOUR_BOLD, field_text(sensor, "name"));
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "kind"));
     r = r < 0 ? r : table_add(table, state_colour(state), state);
-    r = r < 0 ? r : table_add(table, COLOUR_NONE, since);
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, lasts);
     r = r < 0 ? r : add_percent(table, field_number(sensor, "quality"));
-    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "format"));
-    r = r < 0 ? r : add_rate(table, field_number(sensor, "rate"));
     r = r < 0 ? r : add_count(table, field_integer(sensor, "n_gaps"));
     r = r < 0 ? r : add_count(table, field_integer(sensor, "n_lost"));
+    r = r < 0 ? r : add_format(table, sensor);
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "device"));
     return r < 0 ? r : table_add(table, state_colour(state), field_text(sensor, "reason"));
 }
@@ -59,16 +62,15 @@ static int add_sensor(struct table *table, const struct screen *screen, const js
 int render_sensors(const struct screen *screen, const json_t *list, size_t indent) {
     static const struct column columns[] = {
         { .heading = "NAME", .shrink = true },
-        { .heading = "KIND" },
+        { .heading = "KIND", .shrink = true },
         { .heading = "STATE" },
-        { .heading = "SINCE" },
+        { .heading = "FOR" },
         { .heading = "QUALITY", .right = true },
-        { .heading = "FORMAT", .shrink = true },
-        { .heading = "RATE", .right = true },
         { .heading = "GAPS", .right = true },
         { .heading = "LOST", .right = true },
-        { .heading = "DEVICE", .shrink = true },
-        { .heading = "WHY" },
+        { .heading = "FORMAT", .shrink = true, .drop = true },
+        { .heading = "DEVICE", .shrink = true, .drop = true },
+        { .heading = "WHY", .note = true },
     };
     _cleanup_(table_freep) struct table *table = NULL;
     int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
@@ -121,7 +123,7 @@ int render_tasks(const struct screen *screen, const json_t *list, size_t indent)
         { .heading = "STATE" },
         { .heading = "HAS NOW", .shrink = true },
         { .heading = "SCORES NOW", .shrink = true },
-        { .heading = "WHY" },
+        { .heading = "WHY", .note = true },
     };
     _cleanup_(table_freep) struct table *table = NULL;
     int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);

@@ -105,13 +105,32 @@ static size_t widest(const struct table *table, const size_t *widths) {
     return found;
 }
 
-static void shrink(const struct table *table, size_t columns, size_t *widths) {
+/* Cut what may be cut. Returns whether @columns is enough then. */
+static bool shrink(const struct table *table, size_t columns, size_t *widths) {
     while (total(widths, table->n_columns) > columns) {
         const size_t c = widest(table, widths);
         if (c == SIZE_MAX)
-            return; /* the terminal will wrap */
+            return false;
         widths[c]--;
     }
+    return true;
+}
+
+/* Make the rows fit into @columns, at the cost of what may be cut or left out. */
+static void fit(const struct table *table, size_t columns, size_t *widths) {
+    size_t shrunk[TABLE_COLUMNS_MAX];
+    const size_t n_bytes = table->n_columns * sizeof(*widths);
+
+    for (size_t c = 0; c < table->n_columns; c++)
+        if (table->columns[c].note)
+            widths[c] = 0;
+    (void) memcpy(shrunk, widths, n_bytes);
+    for (size_t c = 0; !shrink(table, columns, shrunk) && c < table->n_columns; c++) {
+        if (table->columns[c].drop)
+            widths[c] = 0;
+        (void) memcpy(shrunk, widths, n_bytes);
+    }
+    (void) memcpy(widths, shrunk, n_bytes); /* still too wide? the terminal wraps */
 }
 
 static void write_cell(const struct table *table, const struct screen *screen, size_t c,
@@ -133,6 +152,18 @@ static bool is_last(const struct table *table, const struct cell *row, size_t c,
         if (widths[next] && *row[next].text)
             return false;
     return true;
+}
+
+/* What fit() took out of the row, below it. */
+static void write_note(const struct table *table, const struct screen *screen,
+                       const struct cell *row, size_t indent) {
+    const struct cell *note = &row[table->n_columns - 1];
+
+    if (screen->columns == 0 || !table->columns[table->n_columns - 1].note || !*note->text)
+        return;
+    screen_space(screen, indent + SPACE_COLUMNS);
+    (void) screen_text(screen, note->colour, note->text, SIZE_MAX); /* the terminal wraps */
+    (void) fputc('\n', screen->out); /* ferror() is looked at when the program ends */
 }
 
 static void write_row(const struct table *table, const struct screen *screen,
@@ -159,11 +190,13 @@ void table_write(const struct table *table, const struct screen *screen, size_t 
 
     measure(table, screen, widths);
     if (screen->columns > indent)
-        shrink(table, screen->columns - indent, widths);
+        fit(table, screen->columns - indent, widths);
     for (size_t c = 0; c < table->n_columns; c++)
         headings[c] = (struct cell){ .text = (char *) (uintptr_t) table->columns[c].heading,
                                      .colour = COLOUR_BOLD };
     write_row(table, screen, headings, widths, indent);
-    for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
+    for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns) {
         write_row(table, screen, &table->cells[i], widths, indent);
+        write_note(table, screen, &table->cells[i], indent);
+    }
 }

@@ -12,6 +12,8 @@ struct column {
     const char *heading;
     bool right;  /* numbers */
     bool shrink; /* may be cut where the terminal is too narrow */
+    bool drop;   /* may be left out where even that is not enough; the first such goes first */
+    bool note;   /* the last one: on a terminal a line of its own below the row */
 };
 
 enum { TABLE_COLUMNS_MAX = 12 };

@@ -38,16 +38,21 @@ void time_clock(const json_t *instant, char ret[TIME_BYTES]) {
         (void) snprintf(ret, TIME_BYTES, "%.*s", WALL_CLOCK_CHARS, wall + WALL_CLOCK_AT);
 }
 
+void time_lasting(const struct screen *screen, const json_t *instant, char ret[TIME_BYTES]) {
+    ret[0] = '\0';
+    if (strcmp(field_text(instant, "boot_id"), screen->boot_id) == 0)
+        time_span(screen->now_ns - field_ns(instant, "monotonic_ns"), ret);
+}
+
 void time_ago(const struct screen *screen, const json_t *instant, char ret[TIME_BYTES]) {
     const char *wall = field_text(instant, "wall");
     char span[TIME_BYTES];
 
+    time_lasting(screen, instant, span);
     ret[0] = '\0';
-    if (strcmp(field_text(instant, "boot_id"), screen->boot_id) == 0) {
-        time_span(screen->now_ns - field_ns(instant, "monotonic_ns"), span);
+    if (*span)
         (void) snprintf(ret, TIME_BYTES, "%.40s ago", span); /* a span has at most 30 characters */
-    } else if (strlen(wall) > WALL_CLOCK_AT + WALL_SECONDS_CHARS) {
+    else if (strlen(wall) > WALL_CLOCK_AT + WALL_SECONDS_CHARS)
         (void) snprintf(ret, TIME_BYTES, "%.*s %.*s", WALL_DATE_CHARS, wall, WALL_SECONDS_CHARS,
                         wall + WALL_CLOCK_AT);
-    }
 }

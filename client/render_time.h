@@ -14,5 +14,8 @@ void time_span(int64_t ns, char ret[TIME_BYTES]);
 /** The clock of an Instant, "14:03:22.5", in the daemon's zone; "--:--:--.-" if it has none. */
 void time_clock(const json_t *instant, char ret[TIME_BYTES]);
 
+/** "3 min 5 s" since the Instant; "" if it is of another boot. */
+void time_lasting(const struct screen *screen, const json_t *instant, char ret[TIME_BYTES]);
+
 /** "3 min ago"; the date and time where the Instant is of another boot; "" if it has none. */
 void time_ago(const struct screen *screen, const json_t *instant, char ret[TIME_BYTES]);

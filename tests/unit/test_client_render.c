@@ -204,7 +204,7 @@ static void the_best_scores_come_first(void **state) {
     json_decref(scores);
 }
 
-static void sensors_are_a_table_with_relative_times(void **state) {
+static void sensors_are_a_table_with_times_since_then(void **state) {
     struct page *page = *state;
     json_t *list = read_json(
         "[{\"name\": \"gate\", \"kind\": \"camera\", \"state\": \"running\", \"quality\": 0.5,"
@@ -215,12 +215,27 @@ static void sensors_are_a_table_with_relative_times(void **state) {
         "  \"reason\": \"unplugged\", \"n_lost\": 2, \"device\": \"hw:1\"}]");
 
     assert_int_equal(render_sensors(&page->screen, list, 1), 0);
-    assert_page(page, " NAME  KIND        STATE    SINCE                QUALITY  FORMAT        "
-                      "RATE  GAPS  LOST  DEVICE       WHY\n"
-                      " gate  camera      running  1 min 15 s ago          50 %  YUYV 640x480  "
-                      "10/s     0     0  /dev/video0\n"
-                      " mic   microphone  lost     2026-11-21 14:03:22      0 %                     "
-                      "    0     2  hw:1         unplugged\n");
+    assert_page(page, " NAME  KIND        STATE    FOR         QUALITY  GAPS  LOST  FORMAT         "
+                      "     DEVICE       WHY\n"
+                      " gate  camera      running  1 min 15 s     50 %     0     0  YUYV 640x480, "
+                      "10/s  /dev/video0\n"
+                      " mic   microphone  lost                     0 %     0     2                 "
+                      "     hw:1         unplugged\n");
+    json_decref(list);
+}
+
+static void a_narrow_terminal_gets_less_of_a_sensor_and_why_below_it(void **state) {
+    struct page *page = *state;
+    json_t *list = read_json(
+        "[{\"name\": \"mic\", \"kind\": \"microphone\", \"state\": \"lost\", \"quality\": 0,"
+        "  \"reason\": \"unplugged\", \"n_lost\": 2, \"device\": \"hw:CARD=Something\","
+        "  \"format\": \"S16_LE mono\"}]");
+
+    page->screen.columns = 60;
+    assert_int_equal(render_sensors(&page->screen, list, 1), 0);
+    assert_page(page, " NAME  KIND        STATE  QUALITY  GAPS  LOST  DEVICE\n"
+                      " mic   microphone  lost       0 %     0     2  hw:CARD=Some…\n"
+                      "   unplugged\n");
     json_decref(list);
 }
 
@@ -320,7 +335,8 @@ int main(void) {
         PAGED(wide_characters_take_two_columns),
         PAGED(odd_replies_render_as_empty),
         PAGED(the_best_scores_come_first),
-        PAGED(sensors_are_a_table_with_relative_times),
+        PAGED(sensors_are_a_table_with_times_since_then),
+        PAGED(a_narrow_terminal_gets_less_of_a_sensor_and_why_below_it),
         PAGED(settings_name_their_section_once),
         PAGED(a_table_shrinks_its_widest_column_on_a_terminal),
         cmocka_unit_test(spans_have_the_unit_a_person_expects),
