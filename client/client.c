@@ -19,10 +19,10 @@ int client_catch_stop(struct client *client, struct fault *fault) {
     return 0;
 }
 
-int client_ask(const struct client *client, const char *method, struct reply *ret,
-               struct fault *fault) {
+int client_ask(const struct client *client, const char *method, const json_t *parameters,
+               struct reply *ret, struct fault *fault) {
     _cleanup_(connection_freep) struct connection *connection = NULL;
-    const struct call call = { .method = method };
+    const struct call call = { .method = method, .parameters = parameters };
     int r = connection_new(client->options.socket, &connection, fault);
 
     return r < 0 ? r : connection_call(connection, &call, ret, fault);

@@ -36,7 +36,7 @@ int cmd_config(struct client *client, struct fault *fault) {
     const char *section = client->options.n_words > 1 ? client->options.words[1] : NULL;
     _cleanup_(reply_clear) struct reply reply = { 0 };
     _cleanup_(json_decrefp) json_t *selected = NULL;
-    int r = client_ask(client, "GetConfig", &reply, fault);
+    int r = client_ask(client, "GetConfig", NULL, &reply, fault);
 
     if (r < 0)
         return r;
@@ -52,7 +52,7 @@ int cmd_config(struct client *client, struct fault *fault) {
 int cmd_reload(struct client *client, struct fault *fault) {
     _cleanup_(reply_clear) struct reply reply = { 0 };
     const json_t *changed;
-    int r = client_ask(client, "Reload", &reply, fault);
+    int r = client_ask(client, "Reload", NULL, &reply, fault);
 
     if (r < 0)
         return r;

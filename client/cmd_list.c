@@ -16,7 +16,7 @@ static int show(struct client *client, const char *method, const char *field, re
                 const char *nothing, struct fault *fault) {
     _cleanup_(reply_clear) struct reply reply = { 0 };
     const json_t *list;
-    int r = client_ask(client, method, &reply, fault);
+    int r = client_ask(client, method, NULL, &reply, fault);
 
     if (r < 0)
         return r;

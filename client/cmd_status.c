@@ -97,7 +97,7 @@ static int write_status(const struct screen *screen, const json_t *status) {
 
 int cmd_status(struct client *client, struct fault *fault) {
     _cleanup_(reply_clear) struct reply reply = { 0 };
-    int r = client_ask(client, "Status", &reply, fault);
+    int r = client_ask(client, "Status", NULL, &reply, fault);
 
     if (r < 0)
         return r;

@@ -31,9 +31,14 @@ command_fn cmd_status, cmd_watch, cmd_events, cmd_sensors, cmd_tasks, cmd_bundle
  */
 int client_catch_stop(struct client *client, struct fault *fault);
 
-/** Connect, call @method without parameters, disconnect. @ret is the caller's to clear. */
-int client_ask(const struct client *client, const char *method, struct reply *ret,
-               struct fault *fault);
+/**
+ * Connect, call @method, disconnect.
+ * @parameters  borrowed; NULL for none.
+ * @ret         the caller's to clear.
+ * Returns what connection_new() or connection_call() return.
+ */
+int client_ask(const struct client *client, const char *method, const json_t *parameters,
+               struct reply *ret, struct fault *fault);
 
 /** Write @value as one line of JSON. */
 void client_json(const struct client *client, const json_t *value);

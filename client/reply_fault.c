@@ -25,6 +25,7 @@ static const struct wording wordings[] = {
       "" },
     { "org.varlink.service.InterfaceNotFound", "interface", "lookoutd does not know the interface ",
       "" },
+    { "org.varlink.service.ExpectedMore", "", "this method streams; ask with --more", "" },
     { "org.varlink.service.InvalidParameter", "parameter", "lookoutd refuses the parameter ", "" },
 };
 

@@ -71,6 +71,7 @@ REPLIES = {
         {"section": "lookoutd", "key": "dbus", "value": "no", "origin": "/etc/lookout/lookoutd.ini:3"},
         {"section": "camera gate", "key": "device", "value": "auto", "origin": "default"}]},
     "Reload": {"changed": []},
+    "ListEvents": {"events": EVENTS, "gap": 3},
 }
 
 
