@@ -22,6 +22,7 @@ enum {
     BUNDLE_MODALITIES_MAX = 4,
     BUNDLE_LABELS_MAX = 64,
     BUNDLE_NAME_BYTES = 64, /* names, labels, versions, with NUL */
+    BUNDLE_TEXT_BYTES = 256,
     EMBEDDING_ITEMS_MAX = 256,
 };
 
@@ -33,9 +34,9 @@ enum score_kind { SCORES_LOGITS, SCORES_PROBABILITIES };
 struct modality {
     char name[BUNDLE_NAME_BYTES]; /* of its [modality NAME] section */
     enum modality_kind kind;
-    struct model
-        *encoder; /* or the whole classifier if the bundle has no [head]; owned by the bundle */
-    size_t n_embedding; /* items of the encoder's output */
+    struct model *encoder; /* without a [head] the whole classifier; owned by the bundle */
+    size_t n_embedding;    /* items of the encoder's output */
+    size_t n_selftests;    /* samples it was run on at open; 0 without a self-test */
     union {
         struct sound_features sound;
         struct picture_features picture;
@@ -56,6 +57,7 @@ enum bundle_trust { TRUST_PACKAGE, TRUST_SIGNED, TRUST_UNSIGNED };
 
 struct bundle {
     char name[BUNDLE_NAME_BYTES], version[BUNDLE_NAME_BYTES], licence[BUNDLE_NAME_BYTES];
+    char description[BUNDLE_TEXT_BYTES]; /* "" if there is none */
     bool non_commercial;           /* licence says so: "-NC", or `commercial_use = no` */
     char *path;                    /* the directory, absolute */
     char sha256[SHA256_HEX_BYTES]; /* of its SHA256SUMS */
@@ -65,6 +67,8 @@ struct bundle {
     struct modality modalities[BUNDLE_MODALITIES_MAX];
 
     struct model *head; /* NULL: an ordinary classifier of one modality */
+    size_t n_head_selftests;
+    double hop_ms; /* of all modalities */
     enum score_kind scores;
     double unknown; /* best score below this: `unknown`; 0: never */
     size_t n_labels;
@@ -78,9 +82,8 @@ struct bundle {
 
 struct bundle_options {
     const char *kernels; /* as model_open() */
-    const char
-        *trusted_dir; /* bundles below it are trusted as the package is; e.g. "/usr/lib/lookout" */
-    const char *keys_dir; /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
+    const char *trusted_dir; /* what lies below is trusted as the package is: "/usr/lib/lookout" */
+    const char *keys_dir;    /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
     bool allow_unsigned;
     bool skip_selftest; /* tools only */
 };
@@ -90,7 +93,7 @@ struct bundle_options {
  * @ret    owned by the caller.
  * @fault  names the file (and line, key) and what to do.
  * Returns 0, -ENOENT, -EACCES, -EBADMSG (damaged, wrong hash, self-test failed),
- * -EKEYREJECTED (no valid signature), -ENOTSUP, -ENOMEM. Any thread; takes tens of milliseconds.
+ * -EKEYREJECTED (no valid signature), -ENOTSUP, -EFBIG, -ENOMEM. Any thread; takes tens of milliseconds.
  */
 int bundle_open(const char *path, const struct bundle_options *options, struct bundle **ret,
                 struct fault *fault);
