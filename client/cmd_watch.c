@@ -94,6 +94,7 @@ static int take(struct watch *watch, const struct reply *reply, struct fault *fa
 
     if (reply->error)
         return reply_fault(reply, fault);
+    screen_measure(&watch->client->screen);
     watch_show(watch->client, reply->parameters);
     cursor_follow(&watch->cursor, reply->parameters);
     tally_count(&watch->tally, reply->parameters);

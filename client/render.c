@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
+enum { COLUMNS_DEFAULT = 80 }; /* of a serial console */
+
 /* One character on the screen. */
 struct glyph {
     char bytes[5];
@@ -29,18 +31,23 @@ static const char *const sequences[] = {
 struct screen screen_of(FILE *out) {
     struct screen screen = { .out = out, .now_ns = now_ns() };
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    struct winsize size;
 
     boot_id(screen.boot_id);
     screen.unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (!isatty(fileno(out)))
         return screen;
     screen.colour = (!no_color || !*no_color) && term && strcmp(term, "dumb") != 0;
-    if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        screen.columns = size.ws_col;
-    else
-        screen.columns = 80; /* what a serial console has */
+    screen.columns = COLUMNS_DEFAULT;
+    screen_measure(&screen);
     return screen;
+}
+
+void screen_measure(struct screen *screen) {
+    struct winsize size;
+
+    if (screen->columns > 0 && ioctl(fileno(screen->out), TIOCGWINSZ, &size) == 0 &&
+        size.ws_col > 0)
+        screen->columns = size.ws_col;
 }
 
 /* Bytes of the sequence that @lead begins, 0 if none can. */

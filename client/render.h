@@ -36,6 +36,9 @@ struct screen {
 /** What @out is: a terminal of which width, its colours (NO_COLOR), its character set. */
 struct screen screen_of(FILE *out);
 
+/** Look again how wide the terminal is, if it is one. */
+void screen_measure(struct screen *screen);
+
 /** Columns that screen_text() would use for all of @text. */
 size_t screen_columns(const struct screen *screen, const char *text);
 

@@ -165,6 +165,16 @@ class Lookoutctl(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot write the output: No space left on device", done.stderr)
 
+    def test_bash_completes_commands_options_and_names(self):
+        self.serve()
+        script = (f'PATH={os.path.dirname(LOOKOUTCTL)}:$PATH; . {SOURCE}/client/lookoutctl.bash; '
+                  'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lookoutctl; echo "${COMPREPLY[*]}"')
+        for words, wanted in ((("wat",), "watch"), (("record", "--sensor", ""), "gate yard-mic"),
+                              (("watch", "--mi"), "--min-confidence"), (("help", "re"), "reload record")):
+            done = subprocess.run(["bash", "-c", script, "-", "lookoutctl", *words], env=self.environment,
+                                  timeout=WAIT_S, text=True, stdout=subprocess.PIPE, check=True)
+            self.assertEqual(done.stdout.strip(), wanted)
+
     def test_the_python_example_survives_a_restart(self):
         self.serve()
         with self.start(sys.executable, os.path.join(SOURCE, "examples", "watch.py")) as process:
