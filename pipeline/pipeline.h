@@ -35,8 +35,10 @@ struct sensor_options {
 
 struct task_options {
     char name[NAME_BYTES];
-    struct bundle *bundle; /* borrowed; must outlive the pipeline's use of it, see pipeline_apply() */
-    char sensors[BUNDLE_MODALITIES_MAX][NAME_BYTES]; /* sensor for each modality of the bundle, "" = not there */
+    struct bundle
+        *bundle; /* borrowed; must outlive the pipeline's use of it, see pipeline_apply() */
+    char sensors[BUNDLE_MODALITIES_MAX]
+                [NAME_BYTES]; /* sensor for each modality of the bundle, "" = not there */
     /* thresholds of the bundle, already overlaid by the INI */
     double unknown;
     struct detector_options detectors[BUNDLE_LABELS_MAX];
@@ -61,10 +63,11 @@ const char *event_phase_name(enum event_phase phase);
 struct evidence {
     char modality[BUNDLE_NAME_BYTES], sensor[NAME_BYTES];
     bool present;
-    double age_ms;             /* of its embedding at the decision; meaningless if not present */
-    double quality;            /* 0..1 */
-    const char *quality_reason; /* static: "dark", "frozen", "blurred", "silent", "clipped"; NULL if good */
-    double share;              /* -1..1: confidence with all less confidence without this one */
+    double age_ms;  /* of its embedding at the decision; meaningless if not present */
+    double quality; /* 0..1 */
+    const char *
+        quality_reason; /* static: "dark", "frozen", "blurred", "silent", "clipped"; NULL if good */
+    double share;       /* -1..1: confidence with all less confidence without this one */
 };
 
 struct stage_latency {
@@ -99,8 +102,8 @@ struct sensor_status {
     double rate_hz;                   /* 0 until negotiated */
     double quality;
     const char *quality_reason; /* static or NULL */
-    uint64_t n_gaps; /* overruns, dropped frames, queue refusals */
-    uint64_t n_lost; /* times the device was lost */
+    uint64_t n_gaps;            /* overruns, dropped frames, queue refusals */
+    uint64_t n_lost;            /* times the device was lost */
 };
 
 struct task_status {
@@ -110,6 +113,7 @@ struct task_status {
     size_t n_present;
     char present[BUNDLE_MODALITIES_MAX][BUNDLE_NAME_BYTES];
     double scores[BUNDLE_LABELS_MAX]; /* smoothed, in the order of the bundle's labels */
+    bool unknown; /* the last answer was `unknown`: no score reached the task's threshold */
 };
 
 struct scores {
@@ -117,9 +121,15 @@ struct scores {
     int64_t at_ns;
     const struct bundle *bundle;      /* borrowed until the next pipeline_apply() */
     double values[BUNDLE_LABELS_MAX]; /* of this decision, in the order of the bundle's labels */
+    bool unknown;                     /* the best of them is below the task's threshold */
 };
 
-enum notice_kind { NOTICE_EVENT, NOTICE_SENSOR, NOTICE_SCORES, NOTICE_ENDED /* all recordings ended */ };
+enum notice_kind {
+    NOTICE_EVENT,
+    NOTICE_SENSOR,
+    NOTICE_SCORES,
+    NOTICE_ENDED /* all recordings ended */
+};
 
 struct notice {
     enum notice_kind kind;
@@ -152,7 +162,8 @@ DEFINE_CLEANUP(struct pipeline *, pipeline_free)
  * Returns 0; on -errno nothing has changed and @fault says why (a task names a
  * sensor that is not there or of the wrong kind ...).
  */
-int pipeline_apply(struct pipeline *pipeline, const struct pipeline_options *options, struct fault *fault);
+int pipeline_apply(struct pipeline *pipeline, const struct pipeline_options *options,
+                   struct fault *fault);
 
 /** Poll for POLLIN, then call pipeline_next() until it returns 0. */
 int pipeline_fd(const struct pipeline *pipeline);
@@ -167,7 +178,8 @@ int pipeline_task(const struct pipeline *pipeline, size_t i, struct task_status 
 /** Statistic @i (per stage: median and p99 in ms, counts). Returns 0, or -ENOENT past the last. */
 int pipeline_statistic(const struct pipeline *pipeline, size_t i, struct statistic *ret);
 
-/** True while every sensor moves as far as something asks of it or is declared lost: feeds the watchdog. */
+/** True while every sensor moves as far as something asks of it or is declared lost: feeds the
+ * watchdog. */
 bool pipeline_progresses(struct pipeline *pipeline);
 
 /**
@@ -183,12 +195,14 @@ int pipeline_replay(const struct pipeline_options *options,
 /** What to record from one sensor and where to. */
 struct record_request {
     char sensor[NAME_BYTES];
-    int fd; /* regular file or pipe, opened by the client for writing; owned by the pipeline from a successful call on */
+    int fd; /* regular file or pipe, opened by the client for writing; owned by the pipeline from a
+               successful call on */
 };
 
 /**
- * Start to write a sensor's data, masks applied, to the descriptor: sound as WAV (16 kHz, mono, S16),
- * pictures as Motion JPEG. A thread of its own writes; a slow or full disk loses data, counted, never stops capture.
+ * Start to write a sensor's data, masks applied, to the descriptor: sound as WAV (16 kHz, mono,
+ * S16), pictures as Motion JPEG. A thread of its own writes; a slow or full disk loses data,
+ * counted, never stops capture.
  * @ret_id  a number for pipeline_record_stop().
  * Returns 0, -ENOENT (no such sensor), -EBUSY (already recorded), -errno.
  */
