@@ -32,34 +32,40 @@ int pixels_check(enum pixel_format format, int32_t width_px, int32_t height_px) 
     return format == PIXEL_YUYV && width_px % 2 != 0 ? -EINVAL : 0;
 }
 
-static size_t row_bytes(enum pixel_format format, size_t width_px) {
+size_t pixels_row_bytes(enum pixel_format format, int32_t width_px) {
+    const size_t width = (size_t) width_px;
+
     switch (format) {
     case PIXEL_YUYV:
-        return 2 * width_px;
+        return 2 * width;
     case PIXEL_RGB24:
-        return 3 * width_px;
+        return 3 * width;
     case PIXEL_NV12:
     case PIXEL_I420:
     case PIXEL_GREY:
         break;
     }
-    return width_px;
+    return width;
 }
 
 /* Chroma of odd frames is rounded up. */
-size_t pixels_bytes(enum pixel_format format, int32_t width_px, int32_t height_px) {
-    const size_t width = (size_t) width_px, height = (size_t) height_px;
-    const size_t luma = row_bytes(format, width) * height;
+size_t pixels_strided_bytes(enum pixel_format format, int32_t height_px, size_t stride_bytes) {
+    const size_t height = (size_t) height_px;
+    const size_t luma = stride_bytes * height;
 
     if (format == PIXEL_NV12 || format == PIXEL_I420)
-        return luma + 2 * ((width + 1) / 2) * ((height + 1) / 2);
+        return luma + 2 * ((stride_bytes + 1) / 2) * ((height + 1) / 2);
     return luma;
+}
+
+size_t pixels_bytes(enum pixel_format format, int32_t width_px, int32_t height_px) {
+    return pixels_strided_bytes(format, height_px, pixels_row_bytes(format, width_px));
 }
 
 void pixels_lay(struct frame *frame, const uint8_t *data, size_t stride_bytes) {
     const size_t height = (size_t) frame->height_px;
     const size_t stride =
-        stride_bytes ? stride_bytes : row_bytes(frame->format, (size_t) frame->width_px);
+        stride_bytes ? stride_bytes : pixels_row_bytes(frame->format, frame->width_px);
     const size_t half = (stride + 1) / 2;
 
     frame->planes[0] = data;

@@ -25,6 +25,13 @@ int pixels_check(enum pixel_format format, int32_t width_px, int32_t height_px);
  * pixels_check(). */
 size_t pixels_bytes(enum pixel_format format, int32_t width_px, int32_t height_px);
 
+/** Bytes of a row of the first plane, without padding. */
+size_t pixels_row_bytes(enum pixel_format format, int32_t width_px);
+
+/** Bytes of a frame whose first plane has rows of @stride_bytes; the other planes follow from it.
+ */
+size_t pixels_strided_bytes(enum pixel_format format, int32_t height_px, size_t stride_bytes);
+
 /**
  * Point the planes of @frame (format and size set) at @data [pixels_bytes()].
  * @stride_bytes  of the first plane; 0: no padding. The other planes have what follows from it.

@@ -3,9 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
+#include "pipeline/camera.h"
 #include "pipeline/masks.h"
+#include "pipeline/microphone.h"
 #include "pipeline/recording.h"
 #include "pipeline/source_class.h"
 
@@ -16,9 +17,9 @@ int source_open(const struct source_options *options, struct source **ret, struc
         return fault_set(fault, -EINVAL, "%s: a mask lies outside the frame", options->device);
     switch (options->kind) {
     case SOURCE_V4L2:
-        return fault_set(fault, -ENOTSUP, "%s: cameras are not built in", options->device);
+        return camera_open(options, ret, fault);
     case SOURCE_ALSA:
-        return fault_set(fault, -ENOTSUP, "%s: microphones are not built in", options->device);
+        return microphone_open(options, ret, fault);
     case SOURCE_RECORDING:
         return recording_open(options, ret, fault);
     }
