@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct tool *const tools[] = {
-    NULL, /* end of the table */
+    &tool_show, &tool_run, &tool_bench, &tool_conform, NULL, /* end of the table */
 };
 
 static const struct tool *find_tool(const char *name) {

@@ -74,6 +74,9 @@ const struct tensor_info *model_output(const struct model *model, size_t i);
 /** Bytes of one runner's arena (activations and scratch; inputs too, outputs too). */
 size_t model_arena_bytes(const struct model *model);
 
+/** Least that any arena for this plan could take: the peak of what is live at once. */
+size_t model_peak_bytes(const struct model *model);
+
 /** Multiply-adds of one run. */
 uint64_t model_macs(const struct model *model);
 

@@ -25,7 +25,8 @@ int runner_new(struct model *model, struct runner **ret);
 struct runner *runner_free(struct runner *runner);
 DEFINE_CLEANUP(struct runner *, runner_free)
 
-/** Where input @i is to be written: model_input(i)->n_bytes, aligned to 64; NULL if there is no such input. */
+/** Where input @i is to be written: model_input(i)->n_bytes, aligned to 16; NULL if there is no
+ * such input. */
 void *runner_input(struct runner *runner, size_t i);
 
 /** Run once. Cannot fail: whatever could was refused by model_open(). */

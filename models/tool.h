@@ -20,3 +20,5 @@ struct tool {
      */
     int (*main)(int argc, char **argv);
 };
+
+extern const struct tool tool_show, tool_run, tool_bench, tool_conform;

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CONV_2D and DEPTHWISE_CONV_2D. Method: int8 as TensorFlow Lite's reference_integer_ops/conv.h
+ * and depthwise_conv.h; convolutions as matrix products over patches (im2col), gathered a few rows
+ * at a time so that the scratch stays small. A depthwise convolution of one input channel is
+ * an ordinary one, and runs as such.
+ */
+#include "models/op_conv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "models/op_entries.h"
+#include "models/weights.h"
+
+enum { SCALES_CONV = 0, SCALES_DEPTHWISE = 3 }; /* dimensions of the weights */
+
+/* As fields of Conv2DOptions and DepthwiseConv2DOptions. */
+enum { OPTION_PADDING, OPTION_STRIDE_W, OPTION_STRIDE_H };
+enum { CONV_ACTIVATION = 3, CONV_DILATION_W, CONV_DILATION_H };
+enum { DEPTHWISE_MULTIPLIER = 3, DEPTHWISE_ACTIVATION, DEPTHWISE_DILATION_W, DEPTHWISE_DILATION_H };
+
+static const struct fb_schema conv_options = {
+    "Conv2DOptions",
+    7,
+    { FB_8, FB_32, FB_32, FB_8, FB_32, FB_32, FB_8 },
+};
+
+static const struct fb_schema depthwise_options = {
+    "DepthwiseConv2DOptions",
+    7,
+    { FB_8, FB_32, FB_32, FB_32, FB_8, FB_32, FB_32 },
+};
+
+struct conv_parameters {
+    struct conv_shape shape;
+    const struct gemm_kernel *gemm;
+    const void *packed;
+    const int32_t *bias;
+    struct requant requant;
+    size_t patch_rows; /* 0: the image is the patches */
+    int32_t in_zero_point;
+};
+
+struct depthwise_parameters {
+    struct depthwise_size size;
+    const struct depthwise_kernel *kernel;
+    const void *packed;
+    const int32_t *bias;
+    struct requant requant;
+    size_t batch, in_bytes, out_bytes; /* of one image */
+};
+
+static int check_channels(const struct op_context *context, bool depthwise,
+                          const struct tflite_tensor *weights, const struct conv_shape *shape) {
+    const int32_t ci = (int32_t) shape->in_channels, co = (int32_t) shape->out_channels;
+
+    if (!depthwise && weights->dims[3] != ci)
+        return op_refuse(context, -EBADMSG,
+                         "weights '%s' are for %" PRId32 " channels, its input has %" PRId32,
+                         weights->name, weights->dims[3], ci);
+    if (depthwise &&
+        (weights->dims[0] != 1 || op_option_i32(context, DEPTHWISE_MULTIPLIER, 0) < 1 ||
+         (int64_t) ci * op_option_i32(context, DEPTHWISE_MULTIPLIER, 0) != co))
+        return op_refuse(context, -EBADMSG,
+                         "%" PRId32 " channels in, depth multiplier %" PRId32
+                         " and weights '%s' of [%" PRId32 ",...,%" PRId32 "] do not fit",
+                         ci, op_option_i32(context, DEPTHWISE_MULTIPLIER, 0), weights->name,
+                         weights->dims[0], co);
+    return 0;
+}
+
+static int check_ranks(const struct op_context *context) {
+    int r;
+
+    r = op_check_rank(context, op_input(context, 0), 4, 4);
+    if (r < 0)
+        return r;
+    r = op_check_rank(context, op_input(context, WEIGHTS_INPUT), 4, 4);
+    if (r < 0)
+        return r;
+    return op_check_rank(context, op_output(context, 0), 4, 4);
+}
+
+int conv_check(const struct op_context *context, bool depthwise, struct conv_shape *ret) {
+    static const struct window_ids ids = { OPTION_PADDING, OPTION_STRIDE_W, OPTION_STRIDE_H };
+    const struct tflite_tensor *x = op_input(context, 0), *y = op_output(context, 0);
+    const struct tflite_tensor *weights = op_input(context, WEIGHTS_INPUT);
+    struct conv_shape shape = { 0 };
+    int r;
+
+    r = check_ranks(context);
+    if (r < 0)
+        return r;
+    shape.batch = (size_t) x->dims[0];
+    shape.in_channels = (size_t) x->dims[3];
+    shape.out_channels = (size_t) weights->dims[depthwise ? 3 : 0];
+    r = check_channels(context, depthwise, weights, &shape);
+    if (r < 0)
+        return r;
+    r = weights_check(context, (int32_t) shape.out_channels);
+    if (r < 0)
+        return r;
+    r = op_check_shape(
+        context, y, 4,
+        (int32_t[]){ x->dims[0], y->dims[1], y->dims[2], (int32_t) shape.out_channels });
+    if (r < 0)
+        return r;
+
+    shape.window = (struct window){
+        .in_h = x->dims[1],
+        .in_w = x->dims[2],
+        .out_h = y->dims[1],
+        .out_w = y->dims[2],
+        .filter_h = weights->dims[1],
+        .filter_w = weights->dims[2],
+        .dilation_h = op_option_i32(context, depthwise ? DEPTHWISE_DILATION_H : CONV_DILATION_H, 1),
+        .dilation_w = op_option_i32(context, depthwise ? DEPTHWISE_DILATION_W : CONV_DILATION_W, 1),
+    };
+    r = op_window(context, &ids, &shape.window);
+    if (r < 0)
+        return r;
+    r = op_activation(context, depthwise ? DEPTHWISE_ACTIVATION : CONV_ACTIVATION,
+                      &shape.activation);
+    if (r < 0)
+        return r;
+    shape.multiplier = depthwise ? shape.out_channels / shape.in_channels : 1;
+    shape.depth = conv_taps(&shape) * (depthwise ? 1 : shape.in_channels);
+    *ret = shape;
+    return 0;
+}
+
+/* One row of taps of one patch. */
+static void gather_row(uint8_t *patch, const uint8_t *row, const struct window *w, int64_t start,
+                       size_t pixel_bytes, int outside) {
+    const struct taps inside = taps_inside(start, w->dilation_w, w->filter_w, w->in_w);
+
+    for (int64_t kx = 0; kx < w->filter_w; kx++, patch += pixel_bytes)
+        if (kx >= inside.first && kx < inside.last)
+            (void) memcpy(patch, row + (size_t) (start + kx * w->dilation_w) * pixel_bytes,
+                          pixel_bytes);
+        else
+            (void) memset(patch, outside, pixel_bytes);
+}
+
+void conv_gather(void *patches, const void *image, const struct conv_shape *shape, size_t pixel,
+                 size_t n, size_t item_bytes, int outside) {
+    const struct window *w = &shape->window;
+    const size_t pixel_bytes = shape->in_channels * item_bytes;
+    const size_t row_bytes = (size_t) w->filter_w * pixel_bytes;
+    uint8_t *patch = patches;
+
+    for (size_t i = pixel; i < pixel + n; i++) {
+        const int64_t y = (int64_t) (i / (size_t) w->out_w), x = (int64_t) (i % (size_t) w->out_w);
+
+        for (int64_t ky = 0; ky < w->filter_h; ky++, patch += row_bytes) {
+            const int64_t iy = y * w->stride_h - w->pad_top + ky * w->dilation_h;
+
+            if (iy < 0 || iy >= w->in_h)
+                (void) memset(patch, outside, row_bytes);
+            else
+                gather_row(patch, (const uint8_t *) image + (size_t) (iy * w->in_w) * pixel_bytes,
+                           w, x * w->stride_w - w->pad_left, pixel_bytes, outside);
+        }
+    }
+}
+
+static void run_pointwise(const struct step *step, uint8_t *arena) {
+    const struct conv_parameters *p = step->parameters;
+
+    p->gemm->run(step_output(step, 0, arena), step_input(step, 0, arena), p->packed, p->bias,
+                 &p->requant,
+                 (struct gemm_size){ p->shape.batch * conv_out_pixels(&p->shape),
+                                     p->shape.out_channels, p->shape.depth });
+}
+
+static void run_patches(const struct step *step, uint8_t *arena) {
+    const struct conv_parameters *p = step->parameters;
+    const struct conv_shape *shape = &p->shape;
+    const size_t pixels = conv_out_pixels(shape);
+    const int8_t *in = step_input(step, 0, arena);
+    int8_t *out = step_output(step, 0, arena), *patches = step_scratch(step, arena);
+
+    for (size_t b = 0; b < shape->batch; b++, in += conv_in_pixels(shape) * shape->in_channels)
+        for (size_t i = 0; i < pixels; i += p->patch_rows) {
+            const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
+
+            conv_gather(patches, in, shape, i, n, 1, p->in_zero_point);
+            p->gemm->run(out, patches, p->packed, p->bias, &p->requant,
+                         (struct gemm_size){ n, shape->out_channels, shape->depth });
+            out += n * shape->out_channels;
+        }
+}
+
+/* @weight is [out_channels, depth]. */
+static int plan_gemm(const struct op_context *context, const struct conv_shape *shape,
+                     const struct weights_s8 *weights, const int8_t *weight, struct step *step) {
+    struct conv_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
+    const struct gemm_kernel *gemm =
+        weights->is_int4 ? &context->kernels->gemm_s4 : &context->kernels->gemm_s8;
+    const size_t pixels = conv_out_pixels(shape);
+    void *packed =
+        pool_zeros(context->pool, gemm->packed_bytes(shape->out_channels, shape->depth), 1);
+
+    if (!p || !packed)
+        return op_no_memory(context);
+    gemm->pack(packed, weight, shape->out_channels, shape->depth);
+    *p = (struct conv_parameters){
+        .shape = *shape,
+        .gemm = gemm,
+        .packed = packed,
+        .bias = weights->bias,
+        .requant = weights->requant,
+        .in_zero_point = op_zero_point(op_input(context, 0)),
+    };
+    weights_fold(weights->bias, weight, shape->out_channels, shape->depth, p->in_zero_point);
+
+    step->run = run_pointwise;
+    if (!conv_is_pointwise(shape)) {
+        step->run = run_patches;
+        p->patch_rows =
+            pixels < context->kernels->patch_rows ? pixels : context->kernels->patch_rows;
+        step->scratch_bytes = p->patch_rows * shape->depth;
+    }
+    step->parameters = p;
+    return 0;
+}
+
+static void count_work(const struct op_context *context, const struct conv_shape *shape,
+                       struct step *step) {
+    step->n_inputs = 1; /* weights and biases are in the parameters */
+    step->macs = (uint64_t) op_output(context, 0)->n_items * shape->depth; /* both below 2^31 */
+    step->work = step->macs;
+    step->n_parameters = weights_count(context);
+}
+
+static int plan_conv(const struct op_context *context, struct step *step) {
+    struct conv_shape shape;
+    struct weights_s8 weights;
+    int r;
+
+    r = conv_check(context, false, &shape);
+    if (r < 0)
+        return r;
+    count_work(context, &shape, step);
+    if (op_output(context, 0)->type == TFLITE_FLOAT32)
+        return conv_plan_f32(context, &shape, step);
+    r = weights_read_s8(context, (int32_t) shape.out_channels, SCALES_CONV, PRODUCT_DOUBLE,
+                        &shape.activation, &weights);
+    if (r < 0)
+        return r;
+    return plan_gemm(context, &shape, &weights, weights.weight, step);
+}
+
+static void run_depthwise(const struct step *step, uint8_t *arena) {
+    const struct depthwise_parameters *p = step->parameters;
+    const int8_t *in = step_input(step, 0, arena);
+    int8_t *out = step_output(step, 0, arena);
+
+    for (size_t b = 0; b < p->batch; b++, in += p->in_bytes, out += p->out_bytes)
+        p->kernel->run(out, in, p->packed, p->bias, &p->requant, &p->size);
+}
+
+static int plan_depthwise_kernel(const struct op_context *context, const struct conv_shape *shape,
+                                 const struct weights_s8 *weights, struct step *step) {
+    struct depthwise_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
+    const struct depthwise_kernel *kernel =
+        weights->is_int4 ? &context->kernels->depthwise_s4 : &context->kernels->depthwise_s8;
+    void *packed =
+        pool_zeros(context->pool, kernel->packed_bytes(shape->depth, shape->out_channels), 1);
+
+    if (!p || !packed)
+        return op_no_memory(context);
+    kernel->pack(packed, weights->weight, shape->depth, shape->out_channels);
+    *p = (struct depthwise_parameters){
+        .size = { shape->window, shape->out_channels, shape->multiplier,
+                  op_zero_point(op_input(context, 0)) },
+        .kernel = kernel,
+        .packed = packed,
+        .bias = weights->bias,
+        .requant = weights->requant,
+        .batch = shape->batch,
+        .in_bytes = conv_in_pixels(shape) * shape->in_channels,
+        .out_bytes = conv_out_pixels(shape) * shape->out_channels,
+    };
+    step->run = run_depthwise;
+    step->parameters = p;
+    return 0;
+}
+
+static int plan_depthwise(const struct op_context *context, struct step *step) {
+    struct conv_shape shape;
+    struct weights_s8 weights;
+    int8_t *transposed;
+    int r;
+
+    r = conv_check(context, true, &shape);
+    if (r < 0)
+        return r;
+    count_work(context, &shape, step);
+    if (op_output(context, 0)->type == TFLITE_FLOAT32)
+        return depthwise_plan_f32(context, &shape, step);
+    r = weights_read_s8(context, (int32_t) shape.out_channels, SCALES_DEPTHWISE, PRODUCT_DOUBLE,
+                        &shape.activation, &weights);
+    if (r < 0)
+        return r;
+    if (shape.in_channels > 1)
+        return plan_depthwise_kernel(context, &shape, &weights, step);
+
+    transposed = pool_zeros(context->scratch, shape.depth * shape.out_channels, 1);
+    if (!transposed)
+        return op_no_memory(context);
+    weights_transpose(transposed, weights.weight, shape.depth, shape.out_channels);
+    return plan_gemm(context, &shape, &weights, transposed, step);
+}
+
+const struct op_entry op_conv_2d = {
+    .code = 3,
+    .name = "CONV_2D",
+    .options_type = 1,
+    .options_need = OPTIONS_REQUIRED,
+    .options = &conv_options,
+    .inputs_min = 2,
+    .inputs_max = 3,
+    .outputs_max = 1,
+    .weights = WEIGHTS_INPUT,
+    .plan = plan_conv,
+};
+
+const struct op_entry op_depthwise_conv_2d = {
+    .code = 4,
+    .name = "DEPTHWISE_CONV_2D",
+    .options_type = 2,
+    .options_need = OPTIONS_REQUIRED,
+    .options = &depthwise_options,
+    .inputs_min = 2,
+    .inputs_max = 3,
+    .outputs_max = 1,
+    .weights = WEIGHTS_INPUT,
+    .plan = plan_depthwise,
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* weights - constants of convolutions and dense layers, checked and made ready for kernels. */
+#pragma once
+
+#include "models/ops.h"
+
+enum { WEIGHTS_INPUT = 1, BIAS_INPUT = 2 };
+
+/** Weights and bias of an int8 layer as kernels want them. */
+struct weights_s8 {
+    const int8_t *weight; /* int4 unpacked, in the file's order; in the scratch pool */
+    bool is_int4;
+    int32_t *bias; /* [channels], zeros if there is none; in the model's pool */
+    struct requant requant;
+};
+
+/**
+ * Check the types and constants of input 1 and 2 for @channels outputs: weights INT8 or INT4 with
+ * an INT32 bias for an INT8 layer, all FLOAT32 else. Returns 0, -EBADMSG, -ENOTSUP.
+ */
+int weights_check(const struct op_context *context, int32_t channels);
+
+/** How the factor of a layer with one weight scale is computed. */
+enum weights_product { PRODUCT_DOUBLE, PRODUCT_FLOAT };
+
+/** Read the weights of an int8 layer whose scales lie along @dimension. Returns 0, -errno. */
+int weights_read_s8(const struct op_context *context, int32_t channels, int dimension,
+                    enum weights_product product, const struct activation *activation,
+                    struct weights_s8 *ret);
+
+/**
+ * Take (input zero point) x (sum of a channel's weights) off the bias, so that kernels can use raw
+ * inputs. @weight is int8 [channels, depth].
+ */
+void weights_fold(int32_t *bias, const int8_t *weight, size_t channels, size_t depth,
+                  int32_t in_zero_point);
+
+/** [depth, channels] to [channels, depth]. */
+void weights_transpose(int8_t *out, const int8_t *in, size_t depth, size_t channels);
+
+/** Weights and biases of the layer. */
+uint64_t weights_count(const struct op_context *context);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* window - which taps of a filter fall inside an image. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Where a filter's taps fall; rows first. Places outside the image are skipped. */
+struct window {
+    int32_t in_h, in_w, out_h, out_w;
+    int32_t filter_h, filter_w, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left;
+};
+
+/** Taps [first, last) of one dimension; last <= first: none. */
+struct taps {
+    int64_t first, last;
+};
+
+/** Of a filter of @filter taps that starts at @start, those that fall on 0 .. @in - 1. */
+static inline struct taps taps_inside(int64_t start, int64_t dilation, int64_t filter, int64_t in) {
+    struct taps taps = { 0, filter };
+
+    if (start < 0)
+        taps.first = (-start + dilation - 1) / dilation;
+    if (start + (filter - 1) * dilation >= in)
+        taps.last = (in - start + dilation - 1) / dilation; /* may be before first: none */
+    return taps;
+}
+
+static inline struct taps window_rows(const struct window *w, int64_t y) {
+    return taps_inside(y * w->stride_h - w->pad_top, w->dilation_h, w->filter_h, w->in_h);
+}
+
+static inline struct taps window_columns(const struct window *w, int64_t x) {
+    return taps_inside(x * w->stride_w - w->pad_left, w->dilation_w, w->filter_w, w->in_w);
+}
+
+/** Index of the input pixel under tap (ky, kx) of output pixel (y, x); it must be inside. */
+static inline size_t window_pixel(const struct window *w, int64_t y, int64_t x, int64_t ky,
+                                  int64_t kx) {
+    const int64_t iy = y * w->stride_h - w->pad_top + ky * w->dilation_h;
+    const int64_t ix = x * w->stride_w - w->pad_left + kx * w->dilation_w;
+
+    return (size_t) (iy * w->in_w + ix);
+}
