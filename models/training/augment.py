@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Random changes to batches of features while an encoder is trained. Each takes and returns [n, channels, rows, columns]."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+
+def uniform(n: int, low: float, high: float) -> torch.Tensor:
+    return torch.empty(n).uniform_(low, high)
+
+
+def moved(x, shift: float, turn: float, zoom: float, flip: bool, padding: str = "reflection"):
+    """Shift (share of the size), turn (degrees), zoom, and mirror every other picture, in one resampling."""
+    n = x.shape[0]
+    angle = uniform(n, -turn, turn) * (math.pi / 180)
+    scale = torch.exp(uniform(n, -zoom, zoom))
+    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0) if flip else torch.ones(n)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = mirror * torch.cos(angle) / scale
+    theta[:, 0, 1] = -torch.sin(angle) / scale
+    theta[:, 1, 0] = torch.sin(angle) / scale
+    theta[:, 1, 1] = torch.cos(angle) / scale
+    theta[:, 0, 2] = uniform(n, -shift, shift) * 2
+    theta[:, 1, 2] = uniform(n, -shift, shift) * 2
+    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def coloured(x, brightness: float, contrast: float, saturation: float):
+    """Light, contrast and colour of a camera that is not ours. Values 0..1."""
+    n = x.shape[0]
+
+    def factor(by):
+        return torch.exp(uniform(n, -by, by)).view(n, 1, 1, 1)
+
+    grey = x.mean(1, keepdim=True)
+    x = grey + (x - grey) * factor(saturation)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return ((mean + (x - mean) * factor(contrast)) * factor(brightness)).clamp(0, 1)
+
+
+def cut(x, share: float, size: int, fill: float):
+    """Cover a random square in a share of the pictures (DeVries and Taylor, Cutout, arXiv 1708.04552)."""
+    n, _, rows, columns = x.shape
+    top = torch.randint(-size // 2, rows - size // 2, (n, 1, 1))
+    left = torch.randint(-size // 2, columns - size // 2, (n, 1, 1))
+    row, column = torch.arange(rows).view(1, rows, 1), torch.arange(columns).view(1, 1, columns)
+    inside = (row >= top) & (row < top + size) & (column >= left) & (column < left + size)
+    inside &= torch.rand(n, 1, 1) < share
+    return torch.where(inside.unsqueeze(1), torch.tensor(fill), x)
+
+
+def masked(x, rows: int, columns: int, times: int):
+    """SpecAugment (Park et al., arXiv 1904.08779): bands of time and of frequency set to the mean of the example."""
+    n, _, n_rows, n_columns = x.shape
+    mean = x.mean((1, 2, 3), keepdim=True)
+    for _ in range(times):
+        for axis, items, most in ((2, n_rows, rows), (3, n_columns, columns)):
+            width = torch.randint(0, most + 1, (n, 1, 1, 1))
+            start = (torch.rand(n, 1, 1, 1) * (items - width)).long()
+            index = torch.arange(items).view((1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1))
+            x = torch.where((index >= start) & (index < start + width), mean, x)
+    return x
+
+
+def mixed(x, y, alpha: float):
+    """Mixup (Zhang et al., arXiv 1710.09412) of examples and of their label distributions."""
+    part = torch.distributions.Beta(alpha, alpha).sample((x.shape[0],))
+    part = torch.maximum(part, 1 - part)
+    other = torch.randperm(x.shape[0])
+    weight = part.view(-1, 1, 1, 1)
+    return weight * x + (1 - weight) * x[other], part.view(-1, 1) * y + (1 - part.view(-1, 1)) * y[other]
+
+
+def stretched(x, pace: float, pitch: float):
+    """Faster or slower around a random place, and higher or lower by a share of the bands."""
+    n = x.shape[0]
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = 1
+    theta[:, 0, 2] = uniform(n, -pitch, pitch) * 2
+    theta[:, 1, 1] = torch.exp(uniform(n, -pace, pace))
+    theta[:, 1, 2] = (1 - theta[:, 1, 1]).clamp(min=0) * uniform(n, -1, 1)
+    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The examples of a data set laid out as SET/{audio,images}/{train,test}/LABEL/FILE, and how they are split."""
+
+import csv
+import dataclasses
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+FOLDERS = {"sound": "audio", "picture": "images"}
+
+
+class DataError(Exception):
+    """A sentence for the person who brought the data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    path: str
+    label: int
+    group: str  # examples of one group are never on both sides of a split
+
+
+def by_bytes(names):
+    return sorted(names, key=os.fsencode)
+
+
+def labels_of(root: pathlib.Path, kinds) -> list:
+    """Labels that every kind of @kinds has training examples of."""
+    found = []
+    for kind in kinds:
+        folder = root / FOLDERS[kind] / "train"
+        if not folder.is_dir():
+            raise DataError(f"{folder}: not there; a data set is laid out as SET/{FOLDERS[kind]}/train/LABEL/FILE")
+        found.append({entry.name for entry in folder.iterdir() if entry.is_dir()})
+    for kind, names in zip(kinds, found):
+        missing = set.union(*found) - names
+        if missing:
+            raise DataError(f"{root / FOLDERS[kind] / 'train'}: no examples of {', '.join(by_bytes(missing))}")
+    return by_bytes(found[0])
+
+
+def recordings(root: pathlib.Path) -> dict:
+    """File name -> source recording, from audio.csv where there is one."""
+    table = root / "audio.csv"
+    if not table.is_file():
+        return {}
+    with open(table, encoding="utf-8", newline="") as file:
+        return {row["file"]: row["source_recording"] for row in csv.DictReader(file)}
+
+
+def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
+    source = recordings(root) if kind == "sound" else {}
+    found = []
+    for index, label in enumerate(labels):
+        folder = root / FOLDERS[kind] / split / label
+        names = by_bytes(os.listdir(folder)) if folder.is_dir() else []
+        if not names:
+            raise DataError(f"{folder}: no examples")
+        found += [Example(str(folder / name), index, source.get(name, name)) for name in names]
+    return found
+
+
+def others(root: pathlib.Path, folder, first: int) -> list:
+    """Examples of labels that are not asked for, in SET/FOLDER/LABEL: encoders learn from telling them apart, too."""
+    if not folder or not (root / folder).is_dir():
+        return []
+    found = []
+    for index, label in enumerate(by_bytes(os.listdir(root / folder))):
+        inside = root / folder / label
+        found += [Example(str(inside / name), first + index, name) for name in by_bytes(os.listdir(inside))]
+    return found
+
+
+def held_out(example: Example, parts: int) -> bool:
+    """One part in @parts, by a hash of the group: the same in every run, never both sides of a recording."""
+    return parts > 0 and hashlib.sha256(example.group.encode()).digest()[0] % parts == 0
+
+
+def pictures(found: list, size: tuple, channels: int) -> np.ndarray:
+    """[n, channels, rows, columns] uint8. Pictures must already have the encoder's size, or features.py shrinks them."""
+    from . import features
+
+    out = np.empty((len(found), size[0], size[1], channels), np.uint8)
+    for i, example in enumerate(found):
+        try:
+            with Image.open(example.path) as image:
+                pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+        except OSError as error:
+            raise DataError(f"{example.path}: {error}") from error
+        out[i] = features.shrink(pixels, size).reshape(out.shape[1:])
+    return np.ascontiguousarray(out.transpose(0, 3, 1, 2))

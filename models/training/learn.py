@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Train one encoder with a classifier of its own on top, and keep checkpoints to go on from.
+
+AdamW with one warm-up and a cosine to zero; what is kept is a moving average of the weights (Polyak and Juditsky,
+1992), which is worth a point or two in runs as short as these.
+"""
+
+import copy
+import math
+import os
+import pathlib
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from . import networks
+
+WARM_UP = 0.05  # share of the steps
+AVERAGE_STEPS = 300  # time constant of the moving average, reached step by step
+REPORT_STEPS = 250
+CHECKPOINT_STEPS = 1000
+
+
+def label_weights(labels: np.ndarray, n_labels: int, balance: float) -> torch.Tensor:
+    """Weight of each label's examples, mean 1 over the examples."""
+    count = np.bincount(labels, minlength=n_labels).astype(np.float64)
+    weight = np.where(count > 0, np.maximum(count, 1) ** -balance, 0)
+    return torch.tensor(weight * count.sum() / (weight * count).sum(), dtype=torch.float32)
+
+
+def rate_at(step: int, steps: int, highest: float) -> float:
+    warm = max(1, int(steps * WARM_UP))
+    if step < warm:
+        return highest * (step + 1) / warm
+    return highest * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def optimiser(model, decay: float):
+    """Decay for matrices and filters only; not for batch normalisation and biases."""
+    heavy = [p for p in model.parameters() if p.ndim > 1]
+    light = [p for p in model.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW([{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}], lr=0.0)
+
+
+class Average:
+    """Moving average of a model's weights and statistics."""
+
+    def __init__(self, model):
+        self.model = copy.deepcopy(model).eval()
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(False)
+
+    def update(self, model, step: int):
+        keep = min(1 - 1 / AVERAGE_STEPS, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values()):
+                if mine.dtype.is_floating_point:
+                    mine.lerp_(theirs, 1 - keep)
+                else:
+                    mine.copy_(theirs)
+
+
+def save(path: pathlib.Path, state: dict):
+    """Whole or not at all: a full disk must not cost the last checkpoint."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def accuracy(model, x, y, weight=None) -> float:
+    with torch.no_grad():
+        hits = torch.cat([model(part).argmax(1) for part in x.split(256)]) == y
+    return float(hits.float().mean())
+
+
+def train(model, batch_of, config, steps: int, seed: int, checkpoint: pathlib.Path, say, judge=None):
+    """
+    Train @model and return the average of its weights.
+    @batch_of  function of no arguments: features [n, c, h, w], targets [n, labels] (probabilities), weights [n].
+    @judge     function of a model: what to print of it now and then, on examples that are not trained on.
+    """
+    torch.manual_seed(seed)
+    model = model.to(memory_format=torch.channels_last)
+    average, tuner, first = Average(model), optimiser(model, config.decay), 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.model.load_state_dict(state["average"])
+        tuner.load_state_dict(state["tuner"])
+        first = state["step"]
+        torch.manual_seed(seed + first)
+        say(f"goes on from step {first} of {steps}")
+    began, loss_sum, n_sum = time.monotonic(), 0.0, 0
+    model.train()
+    for step in range(first, steps):
+        for group in tuner.param_groups:
+            group["lr"] = rate_at(step, steps, config.rate)
+        x, y, weight = batch_of()
+        logits = model(x.contiguous(memory_format=torch.channels_last), config.drop)
+        loss = (weight * -(y * functional.log_softmax(logits, 1)).sum(1)).mean()
+        tuner.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+        tuner.step()
+        average.update(model, step)
+        loss_sum, n_sum = loss_sum + float(loss.detach()), n_sum + 1
+        if (step + 1) % REPORT_STEPS == 0 or step + 1 == steps:
+            done = step + 1 - first
+            left = (time.monotonic() - began) / done * (steps - step - 1)
+            held = f", {judge(average.model)}" if judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps) else ""
+            say(f"step {step + 1}/{steps}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
+            loss_sum, n_sum = 0.0, 0
+        if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < steps:
+            save(checkpoint, {"model": model.state_dict(), "average": average.model.state_dict(), "tuner": tuner.state_dict(), "step": step + 1})
+    return average.model
+
+
+def classifier(modality, n_labels: int):
+    return networks.Classifier(networks.Encoder(modality.channels, modality.shape), n_labels, modality.shape.embedding)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Batches of log-mel windows for training an encoder.
+
+Whole clips are turned into rows once; windows are cut out of them row by row, since the rows of all windows of a
+clip lie on one grid. Rows hold the logarithm of energies, so louder is plus, and two sounds together are log(exp + exp).
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from . import augment
+
+SILENT_ABOVE_FLOOR = math.log(30.0)  # a row is silent if no band is this far above the floor
+HEARD_SHARE = 0.12  # of a window's rows; a window with less is called silent
+SILENT_SHARE = 0.08  # of the windows drawn, with a target that knows nothing
+MIX_SHARE = 0.5  # of the windows, with another sound behind them
+SNR_DB = (3.0, 25.0)
+GAIN_DB = (-18.0, 9.0)
+DB = math.log(10.0) / 10  # natural logarithm of energy per decibel
+
+
+@dataclasses.dataclass
+class Clips:
+    """Rows of many clips, one behind the other."""
+
+    rows: np.ndarray  # [n_rows, bands] float32
+    first: np.ndarray  # [n_clips] index of a clip's first row
+    count: np.ndarray  # [n_clips]
+    labels: np.ndarray  # [n_clips]
+
+    @staticmethod
+    def join(parts: list, labels: list) -> "Clips":
+        count = np.array([len(part) for part in parts])
+        first = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
+        return Clips(np.concatenate(parts).astype(np.float32), first, count, np.array(labels, dtype=np.int64))
+
+
+class Batches:
+    """Draws clips again and again in new orders and cuts a window out of each, changed at random."""
+
+    def __init__(self, modality, clips: Clips, weights, n_targets: int, n_labels: int, floor: float):
+        self.modality, self.clips, self.weights = modality, clips, weights
+        self.n_targets, self.n_labels, self.floor = n_targets, n_labels, math.log(floor)
+        self.n_rows = modality.size[0]
+        self.rows = torch.from_numpy(clips.rows)
+        self.heard = self.rows.max(1).values > self.floor + SILENT_ABOVE_FLOOR
+        everything = np.arange(len(clips.labels))  # ours twice as often as clips of other labels
+        self.pool = np.concatenate([everything, everything[clips.labels < n_labels]])
+        self.order, self.place = np.empty(0, dtype=np.int64), 0
+        self.starts = [self.starts_of(i) for i in range(len(clips.labels))]
+
+    def starts_of(self, clip: int) -> np.ndarray:
+        """First rows at which enough of a window is heard. A short clip may lie anywhere in its window."""
+        first, count = self.clips.first[clip], self.clips.count[clip]
+        heard = np.concatenate([[0], np.cumsum(self.heard[first : first + count].numpy())])
+        low, high = min(0, count - self.n_rows), max(0, count - self.n_rows)
+        starts = np.arange(low, high + 1)
+        inside = heard[np.minimum(starts + self.n_rows, count)] - heard[np.maximum(starts, 0)]
+        enough = starts[inside >= np.minimum(HEARD_SHARE * self.n_rows, 0.6 * heard[-1])]
+        return enough if len(enough) else starts
+
+    def draw(self) -> np.ndarray:
+        n = self.modality.batch
+        if self.place + n > len(self.order):
+            self.order = self.pool[torch.randperm(len(self.pool)).numpy()]
+            self.place = 0
+        chosen = self.order[self.place : self.place + n]
+        self.place += n
+        return chosen
+
+    def cut(self, chosen: np.ndarray) -> torch.Tensor:
+        """A window of each clip: [n, rows, bands], floor where the clip is not."""
+        x = torch.full((len(chosen), self.n_rows, self.rows.shape[1]), self.floor)
+        for i, clip in enumerate(chosen):
+            starts = self.starts[clip]
+            start = int(starts[int(torch.randint(len(starts), ()))])
+            first, count = int(self.clips.first[clip]), int(self.clips.count[clip])
+            low, high = max(start, 0), min(start + self.n_rows, count)
+            x[i, low - start : high - start] = self.rows[first + low : first + high]
+        return x
+
+    def silence(self, n: int) -> torch.Tensor:
+        """Nothing, or noise of some colour as any microphone has, at many levels."""
+        bands = self.rows.shape[1]
+        level = augment.uniform(n, self.floor - 1, -3.0).view(n, 1, 1)
+        tilt = augment.uniform(n, -4.0, 2.0).view(n, 1, 1) * torch.linspace(-0.5, 0.5, bands)
+        wave = torch.cumsum(torch.randn(n, 1, bands), 2) * 0.15
+        grain = torch.log(-torch.log(torch.rand(n, self.n_rows, bands).clamp(1e-6, 1 - 1e-6)))
+        return (level + tilt + wave + 0.6 * grain).clamp(min=self.floor)
+
+    def change(self, x):
+        n = x.shape[0]
+        x = x.unsqueeze(1)
+        if torch.rand(()) < 0.5:  # pace and pitch
+            x = (augment.stretched(x - self.floor, 0.2, 1.5 / x.shape[3])) + self.floor
+        gain = augment.uniform(n, *GAIN_DB).view(n, 1, 1, 1) * DB
+        tilt = augment.uniform(n, -6.0, 6.0).view(n, 1, 1, 1) * DB * torch.linspace(-0.5, 0.5, x.shape[3])
+        x = torch.where(x > self.floor + 0.01, x + gain + tilt, x)
+        noise = self.silence(n).unsqueeze(1)
+        x = torch.where(torch.rand(n, 1, 1, 1) < 0.3, torch.logaddexp(x, noise + augment.uniform(n, -6, 0).view(n, 1, 1, 1)), x)
+        x = x.clamp(min=self.floor)
+        return augment.masked(x, 20, 6, 2)
+
+    def behind(self, x):
+        """Another clip of the batch, softer, behind a share of the windows."""
+        n = len(x)
+        other = torch.randperm(n)
+        level = (x.exp().mean((1, 2)) + 1e-12).log() - (x[other].exp().mean((1, 2)) + 1e-12).log()
+        softer = (level - augment.uniform(n, *SNR_DB) * DB).view(n, 1, 1)
+        mixed = torch.logaddexp(x, x[other] + softer)
+        return torch.where(torch.rand(n, 1, 1) < MIX_SHARE, mixed, x)
+
+    def __call__(self):
+        chosen = self.draw()
+        x = self.change(self.behind(self.cut(chosen)))
+        labels = torch.from_numpy(self.clips.labels[chosen])
+        y = functional.one_hot(labels, self.n_targets).float()
+        y = y * (1 - self.modality.smooth) + self.modality.smooth / self.n_targets
+        if torch.rand(()) < self.modality.mixup:
+            x, y = augment.mixed(x, y, 0.4)
+        weights = self.weights[labels].clone()
+        n_silent = round(SILENT_SHARE * len(chosen))
+        x[:n_silent, 0] = self.silence(n_silent)
+        y[:n_silent] = 1 / self.n_targets
+        weights[:n_silent] = 1
+        return x, y, weights
+
+
+def windows(modality, rows: np.ndarray, floor: float) -> np.ndarray:
+    """The windows of one clip at the hop, as `lookout-model eval` cuts them: [n, 1, rows, bands]."""
+    n_rows, hop = modality.size[0], round(float(modality.keys["hop_ms"]) / float(modality.keys["step_ms"]))
+    if len(rows) < n_rows:
+        rows = np.concatenate([rows, np.full((n_rows - len(rows), rows.shape[1]), math.log(floor), np.float32)])
+    starts = range(0, len(rows) - n_rows + 1, hop)
+    return np.stack([rows[start : start + n_rows] for start in starts])[:, None]
+
+
+def clip_scores(model, clips: Clips, modality, n_labels: int) -> torch.Tensor:
+    """Mean of the probabilities over each clip's windows: [n_clips, labels]."""
+    scores = []
+    floor = float(modality.keys["floor"])
+    with torch.no_grad():
+        for first, count in zip(clips.first, clips.count):
+            x = torch.from_numpy(windows(modality, clips.rows[first : first + count], floor))
+            scores.append(model(x)[:, :n_labels].softmax(1).mean(0))
+    return torch.stack(scores)
