@@ -10,6 +10,8 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from . import features
+
 FOLDERS = {"sound": "audio", "picture": "images"}
 
 
@@ -80,16 +82,15 @@ def held_out(example: Example, parts: int) -> bool:
     return parts > 0 and hashlib.sha256(example.group.encode()).digest()[0] % parts == 0
 
 
-def pictures(found: list, size: tuple, channels: int) -> np.ndarray:
-    """[n, channels, rows, columns] uint8. Pictures must already have the encoder's size, or features.py shrinks them."""
-    from . import features
-
-    out = np.empty((len(found), size[0], size[1], channels), np.uint8)
+def pictures(found: list, modality) -> np.ndarray:
+    """[n, channels, rows, columns] uint8, as the front end makes them."""
+    rows, columns = modality.size
+    out = np.empty((len(found), rows, columns, modality.channels), np.uint8)
     for i, example in enumerate(found):
         try:
             with Image.open(example.path) as image:
-                pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+                pixels = np.asarray(image.convert("RGB"))
         except OSError as error:
             raise DataError(f"{example.path}: {error}") from error
-        out[i] = features.shrink(pixels, size).reshape(out.shape[1:])
+        out[i] = features.shrink(pixels, (rows, columns), modality.channels, modality.keys.get("crop", "none"))
     return np.ascontiguousarray(out.transpose(0, 3, 1, 2))

@@ -19,13 +19,13 @@ def of_pictures(config, modality, root: pathlib.Path, run: pathlib.Path, steps: 
     kept, held = split(data.examples(root, "picture", "train", labels), parts)
     say(f"{modality.name}: {len(kept)} pictures to train on, {len(held)} held out")
     y = np.array([e.label for e in kept])
-    pixels = data.pictures(kept, modality.size, modality.channels)
+    pixels = data.pictures(kept, modality)
     weights = learn.label_weights(y, len(labels), modality.balance)
     torch.manual_seed(config.seed)
     batches = picture.Batches(modality, pixels, y, weights, len(labels))
     judge = None
     if held:
-        held_x = picture.tensor(data.pictures(held, modality.size, modality.channels))
+        held_x = picture.tensor(data.pictures(held, modality))
         held_y = torch.tensor([e.label for e in held])
         judge = lambda model: f"held out {learn.accuracy(model, held_x, held_y):.3f}"
     model = learn.classifier(modality, len(labels))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""The head: embeddings and a presence mask to scores.
+
+What each encoder's own classifier says is a log-probability up to a constant. If the modalities err independently
+given the label, the best decision adds them (product of experts: Hinton, Neural Computation 14(8), 2002), each with a
+weight for how far it can be trusted and a bias for each set of modalities that is there. Weights and biases are
+learned with modality dropout on examples that no encoder was trained on; only so are the encoders' scores honest. The
+sum is linear, so the whole head is one FULLY_CONNECTED on the concatenation of the embeddings and the mask.
+"""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from . import quantise
+from .graph import Graph, range_parameters
+
+MASK_PRESENT = 127 / 128  # what 1.0 becomes in the mask's int8
+STEPS, BATCH, RATE = 1500, 1024, 0.02
+BIAS_DECAY = 0.02  # keeps biases small where few examples speak
+SPARE = 1.1  # room in the range of the scores
+
+
+@dataclasses.dataclass
+class Held:
+    """Embeddings of one modality's held-out examples; a sound has one for each window."""
+
+    embeddings: torch.Tensor  # [n, items] float
+    labels: torch.Tensor  # [n]
+
+
+@dataclasses.dataclass
+class Fusion:
+    """What is learned; the same for any encoders trained the same way."""
+
+    weights: torch.Tensor  # [modalities]
+    present: torch.Tensor  # [labels, modalities], added if the modality is there
+    bias: torch.Tensor  # [labels]
+    temperature: dict  # tuple of present modalities' indices -> float
+
+    def scores(self, experts: list, mask: torch.Tensor) -> torch.Tensor:
+        """@experts [n, labels] of each modality, @mask [n, modalities] of 0 and 1."""
+        total = self.bias + mask @ self.present.T
+        for i, expert in enumerate(experts):
+            total = total + mask[:, i : i + 1] * self.weights[i] * expert
+        return total
+
+
+def sets_of(n: int) -> list:
+    """All sets of present modalities but the empty one, largest last."""
+    return [chosen for size in range(1, n + 1) for chosen in itertools.combinations(range(n), size)]
+
+
+def draw(held: list, experts: list, chosen: tuple, n: int):
+    """Examples for which the modalities in @chosen are there: the one with the most examples leads, the others follow its label."""
+    lead = max(chosen, key=lambda i: len(held[i].labels))
+    first = torch.randint(len(held[lead].labels), (n,))
+    labels = held[lead].labels[first]
+    rows = []
+    for i, modality in enumerate(held):
+        if i == lead:
+            rows.append(experts[i][first])
+            continue
+        weight = (labels[:, None] == modality.labels[None, :]).float()
+        absent = weight.sum(1) == 0  # no held-out example of that label
+        weight[absent] = 1.0
+        rows.append(experts[i][torch.multinomial(weight, 1)[:, 0]])
+    mask = torch.zeros(n, len(held))
+    mask[:, list(chosen)] = 1
+    return rows, mask, labels
+
+
+def fit_temperature(fusion: Fusion, held: list, experts: list, chosen: tuple) -> float:
+    rows, mask, labels = draw(held, experts, chosen, 8192)
+    scores = fusion.scores(rows, mask)
+    grid = torch.exp(torch.linspace(-1.6, 1.6, 161))
+    losses = torch.stack([functional.cross_entropy(scores / t, labels) for t in grid])
+    return round(float(grid[losses.argmin()]), 3)
+
+
+def fit(held: list, classifiers: list, seed: int) -> Fusion:
+    """
+    @held         Held of each modality.
+    @classifiers  (weights [labels, items], bias [labels]) trained with each encoder.
+    """
+    torch.manual_seed(seed)
+    experts = [h.embeddings @ weight.T + bias for h, (weight, bias) in zip(held, classifiers)]
+    n, n_labels = len(held), experts[0].shape[1]
+    logs, present, bias = torch.zeros(n), torch.zeros(n_labels, n), torch.zeros(n_labels)
+    tuned = [values.requires_grad_() for values in (logs, present, bias)]
+    tuner, sets = torch.optim.Adam(tuned, lr=RATE), sets_of(n)
+    for step in range(STEPS):
+        # every other step with all modalities, the rest with one of the smaller sets: modality dropout
+        chosen = sets[-1] if step % 2 == 0 or n == 1 else sets[int(torch.randint(len(sets) - 1, ()))]
+        rows, mask, labels = draw(held, experts, chosen, BATCH)
+        scores = Fusion(logs.exp(), present, bias, {}).scores(rows, mask)
+        loss = functional.cross_entropy(scores, labels) + BIAS_DECAY * (present.square().mean() + bias.square().mean())
+        tuner.zero_grad()
+        loss.backward()
+        tuner.step()
+    fusion = Fusion(logs.exp().detach(), present.detach(), bias.detach(), {})
+    fusion.temperature = {chosen: fit_temperature(fusion, held, experts, chosen) for chosen in sets}
+    return fusion
+
+
+def graph(fusion: Fusion, classifiers: list, samples: list) -> Graph:
+    """
+    The head as an int8 graph.
+    @classifiers  of the encoders that the head goes with.
+    @samples      int8 embeddings [n, items] of each modality, for the range of the scores.
+    """
+    weights = torch.cat([w * matrix for w, (matrix, _) in zip(fusion.weights, classifiers)], 1)
+    present = fusion.present + torch.stack([w * bias for w, (_, bias) in zip(fusion.weights, classifiers)], 1)
+    dense = torch.nn.Linear(weights.shape[1] + present.shape[1], len(fusion.bias))
+    with torch.no_grad():
+        dense.weight.copy_(torch.cat([weights, present / MASK_PRESENT], 1))
+        dense.bias.copy_(fusion.bias)
+    out = Graph("head")
+    inputs = [out.input(f"embedding{i + 1}", (1, s.shape[1]), quantise.EMBEDDING_SCALE, 0) for i, s in enumerate(samples)]
+    inputs.append(out.input("present", (1, len(samples)), quantise.EMBEDDING_SCALE, 0))
+    shape = (1, dense.in_features)
+    joined = out.run("CONCATENATION", inputs, "joined", shape, quantise.EMBEDDING_SCALE, 0, axis=1)
+    low, high = extremes(dense, samples)
+    out.outputs = [quantise.add_dense(out, "scores", joined, dense, range_parameters(low * SPARE, high * SPARE))]
+    return out
+
+
+def extremes(dense, samples: list) -> tuple:
+    """Lowest and highest score over all sets of present modalities."""
+    n = min(len(s) for s in samples)
+    low, high = 0.0, 0.0
+    for chosen in sets_of(len(samples)):
+        for _ in range(8):
+            parts = [torch.from_numpy(s[np.random.default_rng(len(s)).permutation(len(s))[:n]]).float() / 128 * (i in chosen) for i, s in enumerate(samples)]
+            mask = torch.tensor([[MASK_PRESENT * (i in chosen) for i in range(len(samples))]]).expand(n, -1)
+            scores = dense(torch.cat(parts + [mask], 1)).detach()
+            low, high = min(low, float(scores.min())), max(high, float(scores.max()))
+    return low, high
