@@ -11,6 +11,13 @@ def uniform(n: int, low: float, high: float) -> torch.Tensor:
     return torch.empty(n).uniform_(low, high)
 
 
+def targets(labels: torch.Tensor, n: int, smooth: float, weights: torch.Tensor) -> tuple:
+    """Smoothed distributions [m, n] and weights [m] of labels; -1 is the even distribution."""
+    known = (labels >= 0).view(-1, 1)
+    y = functional.one_hot(labels.clamp(min=0), n).float() * (1 - smooth) + smooth / n
+    return torch.where(known, y, torch.full_like(y, 1 / n)), torch.where(known[:, 0], weights[labels.clamp(min=0)], 1.0)
+
+
 def moved(x, shift: float, turn: float, zoom: float, flip: bool, padding: str = "reflection"):
     """Shift (share of the size), turn (degrees), zoom, and mirror every other picture, in one resampling."""
     n = x.shape[0]

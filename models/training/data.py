@@ -77,6 +77,12 @@ def others(root: pathlib.Path, folder, first: int) -> list:
     return found
 
 
+def nothing(root: pathlib.Path, kind: str) -> list:
+    """Examples in SET/{audio,images}/none that show or say nothing that was asked for: label -1."""
+    folder = root / FOLDERS[kind] / "none"
+    return [Example(str(folder / name), -1, name) for name in by_bytes(os.listdir(folder))] if folder.is_dir() else []
+
+
 def held_out(example: Example, parts: int) -> bool:
     """One part in @parts, by a hash of the group: the same in every run, never both sides of a recording."""
     return parts > 0 and hashlib.sha256(example.group.encode()).digest()[0] % parts == 0

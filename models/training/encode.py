@@ -1,61 +1,154 @@
 # SPDX-License-Identifier: MIT
-"""Stage one: the encoder of one modality."""
+"""Train the encoder of one modality, and use it: embeddings and an int8 graph."""
 
+import dataclasses
+import math
 import pathlib
 
 import numpy as np
 import torch
 
-from . import data, features, learn, picture, sound
+from . import data, features, integer, learn, networks, picture, quantise, sound
+from .graph import range_parameters
+
+PIXEL_SCALE, PIXEL_ZERO_POINT = float(np.float32(1 / 255)), -128  # every pixel value has its own int8
+LOUDEST = 10.5  # natural logarithm of the energy of a band at full scale, about
+CALIBRATION_BATCHES = 16  # of training examples, for the ranges of activations
 
 
-def split(found: list, parts: int):
-    """Examples to train on, and those held out (one part in @parts; none if 0)."""
-    return [e for e in found if not data.held_out(e, parts)], [e for e in found if data.held_out(e, parts)]
+@dataclasses.dataclass
+class Stage:
+    """What all of a run's stages know."""
+
+    config: object
+    root: pathlib.Path  # the data set
+    extra: list  # more folders laid out alike, for training only
+    run: pathlib.Path  # checkpoints and results
+    parts: int  # one in so many is held out; 0: none
+    say: object
+
+    @property
+    def labels(self) -> list:
+        return data.labels_of(self.root, [m.kind for m in self.config.modalities])
 
 
-def of_pictures(config, modality, root: pathlib.Path, run: pathlib.Path, steps: int, parts: int, say):
-    labels = data.labels_of(root, [m.kind for m in config.modalities])
-    kept, held = split(data.examples(root, "picture", "train", labels), parts)
-    say(f"{modality.name}: {len(kept)} pictures to train on, {len(held)} held out")
-    y = np.array([e.label for e in kept])
-    pixels = data.pictures(kept, modality)
-    weights = learn.label_weights(y, len(labels), modality.balance)
-    torch.manual_seed(config.seed)
-    batches = picture.Batches(modality, pixels, y, weights, len(labels))
-    judge = None
-    if held:
-        held_x = picture.tensor(data.pictures(held, modality))
-        held_y = torch.tensor([e.label for e in held])
-        judge = lambda model: f"held out {learn.accuracy(model, held_x, held_y):.3f}"
-    model = learn.classifier(modality, len(labels))
-    model = learn.train(model, batches, modality, steps, config.seed, run / f"{modality.name}.checkpoint", say, judge)
-    learn.save(run / f"{modality.name}.pt", {"model": model.state_dict(), "labels": labels, "parts": parts})
+def path_of(stage: Stage, modality, suffix: str) -> pathlib.Path:
+    return stage.run / f"{modality.name}-{'held' if stage.parts else 'all'}.{suffix}"
 
 
-def clips_of(found: list, modality, targets: list) -> sound.Clips:
-    return sound.Clips.join([features.rows(features.samples(e.path), modality.keys) for e in found], targets)
+def found(stage: Stage, modality):
+    """Examples to train on, held-out ones, other labels' (their own classes), and ones that show nothing (label -1)."""
+    everything = data.examples(stage.root, modality.kind, "train", stage.labels)
+    for extra in stage.extra:
+        everything += data.examples(extra, modality.kind, "train", stage.labels)
+    kept = [e for e in everything if not data.held_out(e, stage.parts)]
+    held = [e for e in everything if data.held_out(e, stage.parts)]
+    other = data.others(stage.root, modality.keys.get("other"), len(stage.labels))
+    nothing = [e for extra in stage.extra for e in data.nothing(extra, modality.kind)]
+    kept_nothing = [e for e in nothing if not data.held_out(e, stage.parts)]
+    stage.say(
+        f"{modality.name}: {len(kept)} examples to train on, {len(held)} held out, {len(other)} of other labels, "
+        f"{len(kept_nothing)} of nothing"
+    )
+    return kept, held, other, kept_nothing
 
 
-def of_sounds(config, modality, root: pathlib.Path, run: pathlib.Path, steps: int, parts: int, say):
-    labels = data.labels_of(root, [m.kind for m in config.modalities])
-    kept, held = split(data.examples(root, "sound", "train", labels), parts)
-    other = data.others(root, modality.keys.get("other"), len(labels))
-    say(f"{modality.name}: {len(kept)} clips to train on, {len(other)} of other labels, {len(held)} held out")
-    clips = clips_of(kept + other, modality, [e.label for e in kept + other])
-    n_targets = int(clips.labels.max()) + 1
-    weights = learn.label_weights(clips.labels, n_targets, modality.balance)
-    torch.manual_seed(config.seed)
-    batches = sound.Batches(modality, clips, weights, n_targets, len(labels), float(modality.keys["floor"]))
-    judge = None
-    if held:
-        held_clips = clips_of(held, modality, [e.label for e in held])
-        held_y = torch.from_numpy(held_clips.labels)
+def clips_of(examples: list, modality) -> sound.Clips:
+    rows = [features.rows(features.samples(e.path), modality.keys) for e in examples]
+    return sound.Clips.join(rows, [e.label for e in examples])
 
-        def judge(model):
-            scores = sound.clip_scores(model, held_clips, modality, len(labels))
-            return f"held out {float((scores.argmax(1) == held_y).float().mean()):.3f}, loss {float(-scores[torch.arange(len(held_y)), held_y].log().mean()):.3f}"
 
-    model = learn.classifier(modality, n_targets)
-    model = learn.train(model, batches, modality, steps, config.seed, run / f"{modality.name}.checkpoint", say, judge)
-    learn.save(run / f"{modality.name}.pt", {"model": model.state_dict(), "labels": labels, "parts": parts})
+def prepare(stage: Stage, modality):
+    """Batches to train on, what is held out (examples, features), number of targets."""
+    kept, held, other, nothing = found(stage, modality)
+    examples = kept + other + nothing
+    y = np.array([e.label for e in examples], dtype=np.int64)
+    n_targets = int(y.max()) + 1
+    weights = learn.label_weights(y[y >= 0], n_targets, modality.balance)
+    if modality.kind == "picture":
+        batches = picture.Batches(modality, data.pictures(examples, modality), y, weights, n_targets)
+        return batches, (held, data.pictures(held, modality)), n_targets
+    batches = sound.Batches(modality, clips_of(examples, modality), weights, n_targets, len(stage.labels))
+    return batches, (held, clips_of(held, modality) if held else None), n_targets
+
+
+def probabilities(model, modality, kept: tuple, n_labels: int) -> torch.Tensor:
+    """Of held-out examples, as `lookout-model eval` computes them."""
+    _, given = kept
+    if modality.kind == "sound":
+        return sound.clip_scores(model, given, modality, n_labels)
+    with torch.no_grad():
+        return torch.cat([model(part)[:, :n_labels].softmax(1) for part in picture.tensor(given).split(256)])
+
+
+def judge_of(modality, kept: tuple, n_labels: int):
+    if not kept[0]:
+        return None
+    y = torch.tensor([e.label for e in kept[0]])
+
+    def judge(model) -> str:
+        p = probabilities(model, modality, kept, n_labels)
+        loss = -p[torch.arange(len(y)), y].clamp(min=1e-9).log().mean()
+        return f"held out {float((p.argmax(1) == y).float().mean()):.3f} loss {float(loss):.3f}"
+
+    return judge
+
+
+def train(stage: Stage, modality, steps: int):
+    """The whole stage; its result lies at path_of(..., "pt")."""
+    stage.run.mkdir(parents=True, exist_ok=True)
+    seed = stage.config.seed
+    torch.manual_seed(seed)
+    batches, kept, n_targets = prepare(stage, modality)
+    judge = judge_of(modality, kept, len(stage.labels))
+    model = networks.Classifier(networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding)
+    say = lambda text: stage.say(f"{modality.name}: {text}")
+    model = learn.train(model, batches, modality, steps, seed, path_of(stage, modality, "checkpoint"), say, judge)
+    with torch.no_grad():
+        calibration = torch.cat([batches()[0] for _ in range(CALIBRATION_BATCHES)])
+    state = {"model": model.state_dict(), "labels": stage.labels, "n_targets": n_targets, "calibration": calibration}
+    learn.save(path_of(stage, modality, "pt"), state)
+    path_of(stage, modality, "checkpoint").unlink(missing_ok=True)
+
+
+@dataclasses.dataclass
+class Trained:
+    """An encoder ready for use."""
+
+    modality: object
+    graph: object  # int8
+    classifier: tuple  # weights [labels, items], bias [labels]
+
+    def embed(self, x: torch.Tensor) -> np.ndarray:
+        """Features [n, channels, rows, columns] to int8 embeddings [n, items]."""
+        scale, zero_point = input_parameters(self.modality)
+        q = quantise.quantised(x.numpy(), scale, zero_point).transpose(0, 2, 3, 1)
+        return np.concatenate([integer.run(self.graph, [q[i : i + 64]])[0] for i in range(0, len(q), 64)])
+
+
+def input_parameters(modality) -> tuple:
+    if modality.kind == "picture":
+        return PIXEL_SCALE, PIXEL_ZERO_POINT
+    return range_parameters(math.log(float(modality.keys["floor"])), LOUDEST)
+
+
+def load(stage: Stage, modality) -> Trained:
+    state = torch.load(path_of(stage, modality, "pt"), weights_only=True)
+    encoder = networks.Encoder(modality.channels, modality.shape)
+    model = networks.Classifier(encoder, state["n_targets"], modality.shape.embedding).eval()
+    model.load_state_dict(state["model"])
+    graph = quantise.encoder(encoder, state["calibration"], modality.name, *input_parameters(modality))
+    n_labels = len(state["labels"])
+    return Trained(modality, graph, (model.logits.weight[:n_labels].detach(), model.logits.bias[:n_labels].detach()))
+
+
+def held_features(stage: Stage, modality):
+    """Features [n, channels, rows, columns], labels [n] and clip numbers [n] of what load()'s encoder was not trained on."""
+    everything = data.examples(stage.root, modality.kind, "train", stage.labels)
+    held = [e for e in everything if data.held_out(e, stage.parts)]
+    if modality.kind == "picture":
+        return picture.tensor(data.pictures(held, modality)), torch.tensor([e.label for e in held]), torch.arange(len(held))
+    clips = clips_of(held, modality)
+    parts = [sound.windows(modality, clips.of(i)) for i in range(len(held))]
+    number = torch.tensor([i for i, part in enumerate(parts) for _ in part])
+    return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(clips.labels)[number], number

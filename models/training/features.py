@@ -4,40 +4,24 @@
 import functools
 
 import numpy as np
-import soundfile
 
 from . import frontend
 
 RATE_HZ = frontend.RATE_HZ
 
 
-def resampled(x: np.ndarray, rate_hz: int) -> np.ndarray:
-    """To RATE_HZ by padding or cutting the spectrum; the clip is followed by as much silence, so its ends do not meet."""
-    n = round(len(x) * RATE_HZ / rate_hz)
-    spectrum = np.fft.rfft(np.concatenate([x, np.zeros(len(x))]))
-    wanted = np.zeros(n + 1, complex)
-    common = min(len(spectrum), len(wanted))
-    wanted[:common] = spectrum[:common]
-    return np.fft.irfft(wanted, 2 * n)[:n] * (RATE_HZ / rate_hz)
-
-
 def samples(path: str) -> np.ndarray:
     """A sound file as int16 [n] at 16 kHz, mono."""
-    x, rate_hz = soundfile.read(path, dtype="float64", always_2d=True)
-    x = x.mean(1)
-    if rate_hz != RATE_HZ:
-        x = resampled(x, rate_hz)
-    return np.clip(np.round(x * 32768), -32768, 32767).astype(np.int16)
+    return frontend.read_sound(path)
 
 
 @functools.cache
-def one_row(items: tuple) -> frontend.Sound:
-    """A front end whose window is a single row."""
+def front_end_of(items: tuple) -> frontend.Sound:
     keys = dict(items)
     return frontend.Sound(
         kind=keys["features"],
-        window_ms=float(keys["frame_ms"]),
-        hop_ms=float(keys["step_ms"]),
+        window_ms=float(keys["window_ms"]),
+        hop_ms=float(keys["hop_ms"]),
         frame_ms=float(keys["frame_ms"]),
         step_ms=float(keys["step_ms"]),
         bands=int(keys["bands"]),
@@ -52,10 +36,11 @@ def rows(pcm: np.ndarray, keys: dict) -> np.ndarray:
     All rows of a clip, [n, bands]. Windows that begin at a multiple of the step are cuts of it. Of a clip shorter
     than the window, the rows that reach into the silence behind it too.
     """
-    front_end = one_row(tuple(sorted(keys.items())))
-    short = len(pcm) < float(keys["window_ms"]) * RATE_HZ / 1000
-    n = max(1, 1 + (len(pcm) - (1 if short else front_end.n_window)) // front_end.n_hop)
-    return front_end.windows(pcm, n_windows=n)[:, 0]
+    front_end = front_end_of(tuple(sorted(keys.items())))
+    if len(pcm) >= front_end.n_window:
+        return front_end.rows(pcm)
+    step = round(float(keys["step_ms"]) * RATE_HZ / 1000)
+    return front_end.window(pcm)[: 1 + (len(pcm) - 1) // step]
 
 
 @functools.cache

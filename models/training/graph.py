@@ -17,6 +17,10 @@ class Tensor:
     axis: int = 0
     data: np.ndarray = None  # None: an input, or computed
 
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
 
 @dataclasses.dataclass
 class Operator:

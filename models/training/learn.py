@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import networks
-
 WARM_UP = 0.05  # share of the steps
 AVERAGE_STEPS = 300  # time constant of the moving average, reached step by step
 REPORT_STEPS = 250
@@ -69,12 +67,6 @@ def save(path: pathlib.Path, state: dict):
     os.replace(part, path)
 
 
-def accuracy(model, x, y, weight=None) -> float:
-    with torch.no_grad():
-        hits = torch.cat([model(part).argmax(1) for part in x.split(256)]) == y
-    return float(hits.float().mean())
-
-
 def train(model, batch_of, config, steps: int, seed: int, checkpoint: pathlib.Path, say, judge=None):
     """
     Train @model and return the average of its weights.
@@ -116,6 +108,3 @@ def train(model, batch_of, config, steps: int, seed: int, checkpoint: pathlib.Pa
             save(checkpoint, {"model": model.state_dict(), "average": average.model.state_dict(), "tuner": tuner.state_dict(), "step": step + 1})
     return average.model
 
-
-def classifier(modality, n_labels: int):
-    return networks.Classifier(networks.Encoder(modality.channels, modality.shape), n_labels, modality.shape.embedding)

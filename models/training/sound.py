@@ -10,15 +10,15 @@ import math
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from . import augment
 
 SILENT_ABOVE_FLOOR = math.log(30.0)  # a row is silent if no band is this far above the floor
 HEARD_SHARE = 0.12  # of a window's rows; a window with less is called silent
 SILENT_SHARE = 0.08  # of the windows drawn, with a target that knows nothing
-MIX_SHARE = 0.5  # of the windows, with another sound behind them
-SNR_DB = (3.0, 25.0)
+MIX_SHARE, SNR_LOW_DB, SNR_HIGH_DB = 0.5, 3.0, 25.0  # of the windows, with another sound behind them
+PARTLY_SHARE, PARTLY_HEARD = 0.06, 0.3  # of the windows, with too little of a short clip in them to tell what it is
+MOSTLY_HEARD = 0.65  # so much of a short clip must be in its window
 GAIN_DB = (-18.0, 9.0)
 DB = math.log(10.0) / 10  # natural logarithm of energy per decibel
 
@@ -30,7 +30,7 @@ class Clips:
     rows: np.ndarray  # [n_rows, bands] float32
     first: np.ndarray  # [n_clips] index of a clip's first row
     count: np.ndarray  # [n_clips]
-    labels: np.ndarray  # [n_clips]
+    labels: np.ndarray  # [n_clips], -1: nothing that was asked for
 
     @staticmethod
     def join(parts: list, labels: list) -> "Clips":
@@ -38,30 +38,42 @@ class Clips:
         first = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
         return Clips(np.concatenate(parts).astype(np.float32), first, count, np.array(labels, dtype=np.int64))
 
+    def of(self, clip: int) -> np.ndarray:
+        """Rows of one clip."""
+        return self.rows[self.first[clip] : self.first[clip] + self.count[clip]]
+
 
 class Batches:
     """Draws clips again and again in new orders and cuts a window out of each, changed at random."""
 
-    def __init__(self, modality, clips: Clips, weights, n_targets: int, n_labels: int, floor: float):
+    def __init__(self, modality, clips: Clips, weights, n_targets: int, n_labels: int):
         self.modality, self.clips, self.weights = modality, clips, weights
-        self.n_targets, self.n_labels, self.floor = n_targets, n_labels, math.log(floor)
+        self.n_targets, self.floor = n_targets, math.log(float(modality.keys["floor"]))
         self.n_rows = modality.size[0]
         self.rows = torch.from_numpy(clips.rows)
         self.heard = self.rows.max(1).values > self.floor + SILENT_ABOVE_FLOOR
         everything = np.arange(len(clips.labels))  # ours twice as often as clips of other labels
-        self.pool = np.concatenate([everything, everything[clips.labels < n_labels]])
+        self.pool = np.concatenate([everything, everything[(clips.labels >= 0) & (clips.labels < n_labels)]])
         self.order, self.place = np.empty(0, dtype=np.int64), 0
-        self.starts = [self.starts_of(i) for i in range(len(clips.labels))]
+        self.starts, self.partly = zip(*[self.starts_of(i) for i in range(len(clips.labels))])
+        self.short = np.array([i for i, starts in enumerate(self.partly) if len(starts)], dtype=np.int64)
 
-    def starts_of(self, clip: int) -> np.ndarray:
-        """First rows at which enough of a window is heard. A short clip may lie anywhere in its window."""
+    def starts_of(self, clip: int) -> tuple:
+        """
+        First rows of windows in which enough is heard, and of windows in which a clip shorter than they are is cut off.
+        A short clip may lie anywhere in its window.
+        """
         first, count = self.clips.first[clip], self.clips.count[clip]
+        short = count < self.n_rows
         heard = np.concatenate([[0], np.cumsum(self.heard[first : first + count].numpy())])
-        low, high = min(0, count - self.n_rows), max(0, count - self.n_rows)
+        low, high = (count - self.n_rows - count, count) if short else (0, count - self.n_rows)
         starts = np.arange(low, high + 1)
-        inside = heard[np.minimum(starts + self.n_rows, count)] - heard[np.maximum(starts, 0)]
-        enough = starts[inside >= np.minimum(HEARD_SHARE * self.n_rows, 0.6 * heard[-1])]
-        return enough if len(enough) else starts
+        inside = heard[np.clip(starts + self.n_rows, 0, count)] - heard[np.clip(starts, 0, count)]
+        if short:
+            enough, partly = starts[inside >= MOSTLY_HEARD * heard[-1]], starts[inside <= PARTLY_HEARD * heard[-1]]
+        else:
+            enough, partly = starts[inside >= HEARD_SHARE * self.n_rows], starts[:0]
+        return (enough if len(enough) else starts), partly
 
     def draw(self) -> np.ndarray:
         n = self.modality.batch
@@ -72,15 +84,16 @@ class Batches:
         self.place += n
         return chosen
 
-    def cut(self, chosen: np.ndarray) -> torch.Tensor:
+    def cut(self, chosen: np.ndarray, starts_of: tuple) -> torch.Tensor:
         """A window of each clip: [n, rows, bands], floor where the clip is not."""
         x = torch.full((len(chosen), self.n_rows, self.rows.shape[1]), self.floor)
         for i, clip in enumerate(chosen):
-            starts = self.starts[clip]
+            starts = starts_of[clip]
             start = int(starts[int(torch.randint(len(starts), ()))])
             first, count = int(self.clips.first[clip]), int(self.clips.count[clip])
             low, high = max(start, 0), min(start + self.n_rows, count)
-            x[i, low - start : high - start] = self.rows[first + low : first + high]
+            if low < high:
+                x[i, low - start : high - start] = self.rows[first + low : first + high]
         return x
 
     def silence(self, n: int) -> torch.Tensor:
@@ -110,31 +123,34 @@ class Batches:
         n = len(x)
         other = torch.randperm(n)
         level = (x.exp().mean((1, 2)) + 1e-12).log() - (x[other].exp().mean((1, 2)) + 1e-12).log()
-        softer = (level - augment.uniform(n, *SNR_DB) * DB).view(n, 1, 1)
-        mixed = torch.logaddexp(x, x[other] + softer)
-        return torch.where(torch.rand(n, 1, 1) < MIX_SHARE, mixed, x)
+        keys = self.modality.keys
+        snr = augment.uniform(n, float(keys.get("snr_db", SNR_LOW_DB)), SNR_HIGH_DB)
+        mixed = torch.logaddexp(x, x[other] + (level - snr * DB).view(n, 1, 1))
+        return torch.where(torch.rand(n, 1, 1) < float(keys.get("mix", MIX_SHARE)), mixed, x)
 
     def __call__(self):
         chosen = self.draw()
-        x = self.change(self.behind(self.cut(chosen)))
+        x = self.behind(self.cut(chosen, self.starts))
+        n_partly = round(PARTLY_SHARE * len(chosen)) if len(self.short) else 0
+        n_silent = round(SILENT_SHARE * len(chosen))
+        if n_partly:
+            x[:n_partly] = self.cut(self.short[torch.randint(len(self.short), (n_partly,)).numpy()], self.partly)
+        x = self.change(x)
+        x[n_partly : n_partly + n_silent, 0] = self.silence(n_silent)
         labels = torch.from_numpy(self.clips.labels[chosen])
-        y = functional.one_hot(labels, self.n_targets).float()
-        y = y * (1 - self.modality.smooth) + self.modality.smooth / self.n_targets
+        labels[: n_partly + n_silent] = -1
+        y, weights = augment.targets(labels, self.n_targets, self.modality.smooth, self.weights)
         if torch.rand(()) < self.modality.mixup:
             x, y = augment.mixed(x, y, 0.4)
-        weights = self.weights[labels].clone()
-        n_silent = round(SILENT_SHARE * len(chosen))
-        x[:n_silent, 0] = self.silence(n_silent)
-        y[:n_silent] = 1 / self.n_targets
-        weights[:n_silent] = 1
         return x, y, weights
 
 
-def windows(modality, rows: np.ndarray, floor: float) -> np.ndarray:
+def windows(modality, rows: np.ndarray) -> np.ndarray:
     """The windows of one clip at the hop, as `lookout-model eval` cuts them: [n, 1, rows, bands]."""
     n_rows, hop = modality.size[0], round(float(modality.keys["hop_ms"]) / float(modality.keys["step_ms"]))
     if len(rows) < n_rows:
-        rows = np.concatenate([rows, np.full((n_rows - len(rows), rows.shape[1]), math.log(floor), np.float32)])
+        silence = np.full((n_rows - len(rows), rows.shape[1]), math.log(float(modality.keys["floor"])), np.float32)
+        rows = np.concatenate([rows, silence])
     starts = range(0, len(rows) - n_rows + 1, hop)
     return np.stack([rows[start : start + n_rows] for start in starts])[:, None]
 
@@ -142,9 +158,8 @@ def windows(modality, rows: np.ndarray, floor: float) -> np.ndarray:
 def clip_scores(model, clips: Clips, modality, n_labels: int) -> torch.Tensor:
     """Mean of the probabilities over each clip's windows: [n_clips, labels]."""
     scores = []
-    floor = float(modality.keys["floor"])
     with torch.no_grad():
-        for first, count in zip(clips.first, clips.count):
-            x = torch.from_numpy(windows(modality, clips.rows[first : first + count], floor))
+        for clip in range(len(clips.labels)):
+            x = torch.from_numpy(windows(modality, clips.of(clip)))
             scores.append(model(x)[:, :n_labels].softmax(1).mean(0))
     return torch.stack(scores)
