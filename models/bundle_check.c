@@ -110,12 +110,6 @@ static int check_head_inputs(const struct bundle *b, const char *const *files,
             return fault_set(fault, -EBADMSG,
                              "%s: input %zu is %s, but %s gives an embedding of %zu values", file,
                              i, shape_text(in, shape), files[i], out->n_items);
-        if (in->scale != out->scale || in->zero_point != out->zero_point)
-            return fault_set(fault, -EBADMSG,
-                             "%s: input %zu has scale %.9g and zero point %" PRId32
-                             ", but %s gives scale %.9g and zero point %" PRId32,
-                             file, i, (double) in->scale, in->zero_point, files[i],
-                             (double) out->scale, out->zero_point);
     }
     mask = model_input(b->head, b->n_modalities);
     if (mask->n_items != b->n_modalities)

@@ -7,7 +7,7 @@
 #include "models/bundle_dir.h"
 
 /**
- * Types, shapes and scales of every encoder and the head: features fill the encoder's input,
+ * Types and shapes of every encoder and the head: features fill the encoder's input,
  * embeddings and mask fill the head's inputs, labels count its outputs.
  * @files  [n_modalities + 1] names of the encoders' files, then the head's
  * Returns 0, -EBADMSG, -ENOTSUP (a type other than int8); @fault says which number differs.

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct tool *const tools[] = {
-    &tool_show, &tool_run, &tool_bench, &tool_conform, NULL, /* end of the table */
+    &tool_show,     &tool_run,  &tool_bench, &tool_conform,
+    &tool_features, &tool_eval, &tool_check, NULL, /* end of the table */
 };
 
 static const struct tool *find_tool(const char *name) {

@@ -22,3 +22,4 @@ struct tool {
 };
 
 extern const struct tool tool_show, tool_run, tool_bench, tool_conform;
+extern const struct tool tool_features, tool_eval, tool_check;
