@@ -95,12 +95,13 @@ static const struct setting recording_rows[] = {
     { RECORDING(data), .key = "data", .type = SETTING_CHOICE, .unit = "",
       .choices = "sound picture", .default_value = "sound", .help = "What the file holds." },
     { RECORDING(file), .key = "file", .type = SETTING_PATH, .unit = "", .default_value = "",
-      .help = "WAV, FLAC; Y4M, MJPEG, raw YUYV, or a directory of pictures. Must be set. A "
-              "relative path starts at "
-              "the INI's directory." },
+      .help =
+          "WAV or FLAC; Y4M, Motion JPEG, raw frames, or a directory of pictures. Must be set. A "
+          "relative path starts at "
+          "the INI's directory." },
     { RECORDING(format), .key = "format", .type = SETTING_CHOICE, .unit = "",
-      .choices = "auto wav flac y4m mjpeg yuyv pictures", .default_value = "auto",
-      .help = "How the file is to be read; `auto` goes by its first bytes and its name." },
+      .choices = "auto mjpeg y4m yuyv nv12 i420 grey rgb24", .default_value = "auto",
+      .help = "Of pictures; raw frames need it, all others are known by their first bytes." },
     { RECORDING(size), .key = "size", .type = SETTING_SIZE, .unit = "pixels", .min = 16,
       .max = FRAME_PX_MAX, .default_value = "640x480",
       .help = "Frame size of a raw recording; other formats say it themselves." },
