@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* client - what hangs on one connection beyond single calls. */
+#pragma once
+
+#include "daemon/daemon.h"
+#include "daemon/publish_socket.h"
+#include "daemon/recordings.h"
+
+struct client {
+    struct subscription *subscription;
+    struct recordings recordings;
+};
