@@ -116,8 +116,9 @@ static int check_head_inputs(const struct bundle *b, const char *const *files,
         return fault_set(fault, -EBADMSG,
                          "%s: the mask (input %zu) is %s, but there are %zu modalities", file,
                          b->n_modalities, shape_text(mask, shape), b->n_modalities);
-    if (roundf(1.0f / mask->scale) + (float) mask->zero_point > INT8_MAX ||
-        roundf(1.0f / mask->scale) < 1.0f)
+    /* 1 may saturate: with scale 1/128 it is 127. */
+    if (fminf(roundf(1.0f / mask->scale) + (float) mask->zero_point, INT8_MAX) <=
+        (float) mask->zero_point)
         return fault_set(fault, -EBADMSG,
                          "%s: the mask's quantisation (scale %.9g, zero point %" PRId32
                          ") cannot tell 1 from 0",
