@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Holds every row of kernels that this CPU can run, the C row among them, to naive
+ * formulas written here a second time: random shapes and values, extreme ones
+ * too, with guard zones before and behind the output.
+ *
+ *   check_kernels           TAP, one case for each kernel of each row
+ *   check_kernels --bench   also the time of one call on a layer of a real net
+ *
+ * Method: after checkasm of dav1d and x264.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+#include "models/kernels/kernels.h"
+
+enum {
+    N_ROUNDS = 150,
+    GUARD_BYTES = 64,
+    GUARD = 0x5a,
+    IN_BYTES_MAX = 1 << 17,
+    OUT_BYTES_MAX = 1 << 17,
+    CHANNELS_MAX = 160,
+    BENCH_CALLS = 200,
+};
+
+static struct {
+    int8_t in[IN_BYTES_MAX], other[IN_BYTES_MAX], weight[IN_BYTES_MAX];
+    int8_t want[OUT_BYTES_MAX];
+    uint8_t got[GUARD_BYTES + OUT_BYTES_MAX + GUARD_BYTES];
+    int32_t bias[CHANNELS_MAX], multiplier[CHANNELS_MAX], shift[CHANNELS_MAX];
+} buffers;
+
+static uint32_t random_state = 1;
+
+static uint32_t next_random(void) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+static size_t random_to(size_t n) {
+    return next_random() % n;
+}
+
+/* Sizes around those of vectors are the ones that go wrong. */
+static size_t random_size(size_t max) {
+    static const size_t edges[] = { 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65 };
+    const size_t n =
+        random_to(2) ? edges[random_to(sizeof(edges) / sizeof(*edges))] : 1 + random_to(max);
+
+    return n < max ? n : max;
+}
+
+/* Uniform, or nothing but the ends of the range. */
+static void fill_values(int8_t *values, size_t n, int32_t low, int32_t high) {
+    const bool extreme = random_to(4) == 0;
+
+    for (size_t i = 0; i < n; i++)
+        values[i] = (int8_t) (extreme ? (random_to(2) ? low : high)
+                                      : low + (int32_t) random_to((size_t) (high - low + 1)));
+}
+
+static struct requant random_requant(size_t channels) {
+    const int32_t a = (int32_t) random_to(256) - 128, b = (int32_t) random_to(256) - 128;
+    const bool clamp = random_to(2) == 0;
+
+    for (size_t c = 0; c < channels; c++) {
+        buffers.bias[c] = (int32_t) next_random() >> random_to(24);
+        buffers.multiplier[c] =
+            random_to(20) == 0 ? 0 : (int32_t) ((1u << 30) + next_random() % (1u << 30));
+        buffers.shift[c] = (int32_t) random_to(20) - 18;
+        if (buffers.multiplier[c] == 0)
+            buffers.shift[c] = 0;
+    }
+    return (struct requant){
+        .multiplier = buffers.multiplier,
+        .shift = buffers.shift,
+        .zero_point = (int32_t) random_to(256) - 128,
+        .min = !clamp  ? -128
+               : a < b ? a
+                       : b,
+        .max = !clamp  ? 127
+               : a < b ? b
+                       : a,
+    };
+}
+
+/* ---- the formulas, a second time ---- */
+
+static int32_t wrap(int64_t x) {
+    return (int32_t) (uint32_t) (uint64_t) x;
+}
+
+/* x / 2^e to nearest, ties away from zero. */
+static int64_t halve(int64_t x, int e) {
+    const int64_t size = x < 0 ? -x : x;
+    const int64_t rounded = e ? (size + (INT64_C(1) << (e - 1))) >> e : size;
+
+    return x < 0 ? -rounded : rounded;
+}
+
+static int64_t scale(int32_t x, int32_t multiplier, int32_t shift) {
+    const int64_t wide = wrap((int64_t) ((uint64_t) (int64_t) x << (shift > 0 ? shift : 0)));
+    const int64_t high = (wide * multiplier + (INT64_C(1) << 30)) >> 31; /* floor(x + 1/2) */
+
+    return halve(high, shift > 0 ? 0 : -shift);
+}
+
+static int8_t limit(int64_t v, int32_t min, int32_t max) {
+    return (int8_t) (v < min ? min : v > max ? max : v);
+}
+
+static int8_t finish(int64_t acc, const struct requant *rq, size_t c) {
+    const int64_t v = scale(wrap(acc), rq->multiplier[c], rq->shift[c]);
+
+    return limit(wrap(v + rq->zero_point), rq->min, rq->max);
+}
+
+static void naive_gemm(const struct requant *rq, struct gemm_size size) {
+    for (size_t r = 0; r < size.rows; r++)
+        for (size_t c = 0; c < size.cols; c++) {
+            int64_t acc = buffers.bias[c];
+
+            for (size_t d = 0; d < size.depth; d++)
+                acc += buffers.in[r * size.depth + d] * buffers.weight[c * size.depth + d];
+            buffers.want[r * size.cols + c] = finish(acc, rq, c);
+        }
+}
+
+/* The input under a tap, and whether there is one. */
+static bool under(const struct window *w, int32_t y, int32_t x, int32_t tap, size_t channels,
+                  size_t c, int32_t *ret) {
+    const int32_t iy = y * w->stride_h - w->pad_top + tap / w->filter_w * w->dilation_h;
+    const int32_t ix = x * w->stride_w - w->pad_left + tap % w->filter_w * w->dilation_w;
+
+    if (iy < 0 || iy >= w->in_h || ix < 0 || ix >= w->in_w)
+        return false;
+    *ret = buffers.in[(size_t) (iy * w->in_w + ix) * channels + c];
+    return true;
+}
+
+static void naive_depthwise(const struct requant *rq, const struct depthwise_size *size) {
+    const struct window *w = &size->window;
+    int8_t *out = buffers.want;
+
+    for (int32_t y = 0; y < w->out_h; y++)
+        for (int32_t x = 0; x < w->out_w; x++)
+            for (size_t c = 0; c < size->channels; c++) {
+                int64_t acc = buffers.bias[c];
+                int32_t v;
+
+                for (int32_t tap = 0; tap < w->filter_h * w->filter_w; tap++)
+                    if (under(w, y, x, tap, size->channels / size->multiplier, c / size->multiplier,
+                              &v))
+                        acc += (v - size->in_zero_point) *
+                               buffers.weight[(size_t) tap * size->channels + c];
+                *out++ = finish(acc, rq, c);
+            }
+}
+
+static void naive_pool(const struct pool_size *size, bool mean) {
+    const struct window *w = &size->window;
+    int8_t *out = buffers.want;
+
+    for (int32_t y = 0; y < w->out_h; y++)
+        for (int32_t x = 0; x < w->out_w; x++)
+            for (size_t c = 0; c < size->channels; c++) {
+                int32_t sum = 0, most = -128, n = 0, v;
+
+                for (int32_t tap = 0; tap < w->filter_h * w->filter_w; tap++)
+                    if (under(w, y, x, tap, size->channels, c, &v)) {
+                        sum += v;
+                        most = v > most ? v : most;
+                        n++;
+                    }
+                if (mean)
+                    most = ((sum < 0 ? -sum : sum) + n / 2) / n * (sum < 0 ? -1 : 1);
+                *out++ = limit(most, size->min, size->max);
+            }
+}
+
+static void naive_add(size_t a_step, size_t b_step, size_t n, const struct add_terms *t) {
+    for (size_t i = 0; i < n; i++) {
+        const int32_t a = (buffers.in[i * a_step] - t->a_zero_point) * (1 << 20);
+        const int32_t b = (buffers.other[i * b_step] - t->b_zero_point) * (1 << 20);
+        const int64_t sa = scale(a, t->a.multiplier, t->a.shift);
+        const int64_t sb = scale(b, t->b.multiplier, t->b.shift);
+        const int64_t y =
+            scale(wrap(t->subtract ? sa - sb : sa + sb), t->out.multiplier, t->out.shift);
+
+        buffers.want[i] = limit(wrap(y + t->out_zero_point), t->min, t->max);
+    }
+}
+
+/* ---- one call, guarded ---- */
+
+static int8_t *begin(void) {
+    (void) memset(buffers.got, GUARD, sizeof(buffers.got));
+    return (int8_t *) buffers.got + GUARD_BYTES;
+}
+
+static bool same(size_t n) {
+    for (size_t i = 0; i < sizeof(buffers.got); i++) {
+        const bool inside = i >= GUARD_BYTES && i < GUARD_BYTES + n;
+        const uint8_t want = inside ? (uint8_t) buffers.want[i - GUARD_BYTES] : GUARD;
+
+        if (buffers.got[i] != want) {
+            (void) printf("# byte %ld of %zu is %d, not %d\n", (long) i - GUARD_BYTES, n,
+                          (int8_t) buffers.got[i], (int8_t) want);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high,
+                     struct gemm_size size) {
+    const struct requant rq = random_requant(size.cols);
+    void *packed = calloc(kernel->packed_bytes(size.cols, size.depth) + 1, 1);
+    bool good;
+
+    fill_values(buffers.in, size.rows * size.depth, -128, 127);
+    fill_values(buffers.weight, size.cols * size.depth, low, high);
+    naive_gemm(&rq, size);
+    kernel->pack(packed, buffers.weight, size.cols, size.depth);
+    kernel->run(begin(), buffers.in, packed, buffers.bias, &rq, size);
+    good = same(size.rows * size.cols);
+    if (!good)
+        (void) printf("# rows %zu, cols %zu, depth %zu\n", size.rows, size.cols, size.depth);
+    free(packed);
+    return good;
+}
+
+static bool check_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high) {
+    static const struct gemm_size real[] = { { 125, 64, 64 }, { 25, 64, 40 },  { 1, 12, 64 },
+                                             { 36, 16, 8 },   { 9, 128, 128 }, { 16, 16, 27 },
+                                             { 4, 64, 576 },  { 1, 128, 640 } };
+    bool good = true;
+
+    for (size_t i = 0; i < sizeof(real) / sizeof(*real) && good; i++)
+        good = try_gemm(kernel, low, high, real[i]);
+    for (int i = 0; i < N_ROUNDS && good; i++)
+        good = try_gemm(kernel, low, high,
+                        (struct gemm_size){ random_size(40), random_size(80), random_size(300) });
+    return good;
+}
+
+/* Input and output of a window whose every output pixel has a tap inside. */
+static struct window random_window(bool dilate) {
+    struct window w = {
+        .filter_h = 1 + (int32_t) random_to(5),
+        .filter_w = 1 + (int32_t) random_to(5),
+        .stride_h = 1 + (int32_t) random_to(3),
+        .stride_w = 1 + (int32_t) random_to(3),
+        .dilation_h = dilate && random_to(4) == 0 ? 2 : 1,
+        .dilation_w = dilate && random_to(4) == 0 ? 3 : 1,
+        .in_h = 1 + (int32_t) random_to(12),
+        .in_w = 1 + (int32_t) random_to(12),
+    };
+    const int32_t reach_h = (w.filter_h - 1) * w.dilation_h,
+                  reach_w = (w.filter_w - 1) * w.dilation_w;
+    const int32_t spare_h = (w.in_h - 1) / w.stride_h * w.stride_h + reach_h + 1 - w.in_h;
+    const int32_t spare_w = (w.in_w - 1) / w.stride_w * w.stride_w + reach_w + 1 - w.in_w;
+
+    w.out_h = (w.in_h - 1) / w.stride_h + 1; /* SAME */
+    w.out_w = (w.in_w - 1) / w.stride_w + 1;
+    w.pad_top = spare_h > 0 ? spare_h / 2 : 0;
+    w.pad_left = spare_w > 0 ? spare_w / 2 : 0;
+    if (random_to(3) == 0 && w.in_h > reach_h && w.in_w > reach_w) { /* VALID */
+        w.out_h = (w.in_h - reach_h - 1) / w.stride_h + 1;
+        w.out_w = (w.in_w - reach_w - 1) / w.stride_w + 1;
+        w.pad_top = w.pad_left = 0;
+    }
+    return w;
+}
+
+static bool try_depthwise(const struct depthwise_kernel *kernel, int32_t low, int32_t high,
+                          const struct depthwise_size *size) {
+    const struct window *w = &size->window;
+    const size_t taps = (size_t) (w->filter_h * w->filter_w);
+    const size_t in_pixels = (size_t) (w->in_h * w->in_w);
+    const struct requant rq = random_requant(size->channels);
+    void *packed = calloc(kernel->packed_bytes(taps, size->channels) + 1, 1);
+    bool good;
+
+    fill_values(buffers.in, in_pixels * size->channels / size->multiplier, -128, 127);
+    fill_values(buffers.weight, taps * size->channels, low, high);
+    naive_depthwise(&rq, size);
+    kernel->pack(packed, buffers.weight, taps, size->channels);
+    kernel->run(begin(), buffers.in, packed, buffers.bias, &rq, size);
+    good = same((size_t) (w->out_h * w->out_w) * size->channels);
+    if (!good)
+        (void) printf("# %d x %d, filter %d x %d, stride %d, %d, channels %zu x %zu\n", w->in_h,
+                      w->in_w, w->filter_h, w->filter_w, w->stride_h, w->stride_w,
+                      size->channels / size->multiplier, size->multiplier);
+    free(packed);
+    return good;
+}
+
+static bool check_depthwise(const struct depthwise_kernel *kernel, int32_t low, int32_t high) {
+    bool good = true;
+
+    for (int i = 0; i < N_ROUNDS && good; i++) {
+        struct depthwise_size size = {
+            .window = random_window(true),
+            .multiplier = random_to(3) == 0 ? 1 + random_to(3) : 1,
+            .in_zero_point = (int32_t) random_to(256) - 128,
+        };
+
+        size.channels = size.multiplier * random_size(CHANNELS_MAX / 3);
+        good = try_depthwise(kernel, low, high, &size);
+    }
+    return good;
+}
+
+static bool check_pool(pool_s8_fn *pool, bool mean) {
+    bool good = true;
+
+    for (int i = 0; i < N_ROUNDS && good; i++) {
+        struct pool_size size = { .window = random_window(false),
+                                  .channels = random_size(CHANNELS_MAX),
+                                  .min = -128,
+                                  .max = 127 };
+        const struct window *w = &size.window;
+
+        if (random_to(2)) {
+            size.min = -(int32_t) random_to(100);
+            size.max = (int32_t) random_to(100);
+        }
+        fill_values(buffers.in, (size_t) (w->in_h * w->in_w) * size.channels, -128, 127);
+        naive_pool(&size, mean);
+        pool(begin(), buffers.in, &size);
+        good = same((size_t) (w->out_h * w->out_w) * size.channels);
+    }
+    return good;
+}
+
+static struct factor random_factor(int32_t least, int32_t most) {
+    return (struct factor){ (int32_t) ((1u << 30) + next_random() % (1u << 30)),
+                            least + (int32_t) random_to((size_t) (most - least + 1)) };
+}
+
+static bool check_add(add_s8_fn *add) {
+    bool good = true;
+
+    for (int i = 0; i < N_ROUNDS && good; i++) {
+        const size_t n = random_size(1000), a_step = random_to(5) != 0, b_step = random_to(5) != 0;
+        const struct add_terms terms = {
+            .a_zero_point = (int32_t) random_to(256) - 128,
+            .b_zero_point = (int32_t) random_to(256) - 128,
+            .out_zero_point = (int32_t) random_to(256) - 128,
+            .a = random_factor(-6, 0),
+            .b = random_factor(-6, 0),
+            .out = random_factor(-20, -14),
+            .min = random_to(2) ? -128 : -5,
+            .max = random_to(2) ? 127 : 60,
+            .subtract = random_to(2),
+        };
+        int8_t *out = begin();
+
+        fill_values(buffers.in, n, -128, 127);
+        fill_values(buffers.other, n, -128, 127);
+        naive_add(a_step, b_step, n, &terms);
+        add(out, buffers.in, a_step, buffers.other, b_step, n, &terms);
+        good = same(n);
+        if (good && a_step) { /* in place */
+            out = begin();
+            (void) memcpy(out, buffers.in, n);
+            add(out, out, 1, buffers.other, b_step, n, &terms);
+            good = same(n);
+        }
+    }
+    return good;
+}
+
+/* ---- times ---- */
+
+static void bench_row(const struct kernels *row) {
+    const struct gemm_size pointwise = { 125, 64, 64 };
+    const struct depthwise_size depthwise = { .window = { 25, 5, 25, 5, 3, 3, 1, 1, 1, 1, 1, 1 },
+                                              .channels = 64,
+                                              .multiplier = 1 };
+    const struct requant rq = random_requant(64);
+    void *packed =
+        calloc(row->gemm_s8.packed_bytes(64, 64) + row->depthwise_s8.packed_bytes(9, 64), 1);
+    int64_t gemm_ns = INT64_MAX, depthwise_ns = INT64_MAX;
+
+    row->gemm_s8.pack(packed, buffers.weight, 64, 64);
+    for (int i = 0; i < BENCH_CALLS; i++) {
+        const int64_t start_ns = now_ns();
+
+        row->gemm_s8.run(begin(), buffers.in, packed, buffers.bias, &rq, pointwise);
+        gemm_ns = now_ns() - start_ns < gemm_ns ? now_ns() - start_ns : gemm_ns;
+    }
+    (void) memset(packed, 0, row->gemm_s8.packed_bytes(64, 64));
+    row->depthwise_s8.pack(packed, buffers.weight, 9, 64);
+    for (int i = 0; i < BENCH_CALLS; i++) {
+        const int64_t start_ns = now_ns();
+
+        row->depthwise_s8.run(begin(), buffers.in, packed, buffers.bias, &rq, &depthwise);
+        depthwise_ns = now_ns() - start_ns < depthwise_ns ? now_ns() - start_ns : depthwise_ns;
+    }
+    (void) printf("# %s: gemm_s8 125x64x64 %.1f us, depthwise_s8 25x5x64 3x3 %.1f us\n", row->name,
+                  (double) gemm_ns / 1000, (double) depthwise_ns / 1000);
+    free(packed);
+}
+
+static unsigned n_cases, n_failed;
+
+static void report(const struct kernels *row, const char *kernel, bool good) {
+    n_cases++;
+    n_failed += !good;
+    (void) printf("%sok %u - %s of row %s computes the formula\n", good ? "" : "not ", n_cases,
+                  kernel, row->name);
+}
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; kernels_row(i); i++) {
+        const struct kernels *row = kernels_row(i);
+
+        if (row->needs & ~cpu_features()) {
+            (void) printf("ok %u - row %s # SKIP this CPU cannot run it\n", ++n_cases, row->name);
+            continue;
+        }
+        report(row, "gemm_s8", check_gemm(&row->gemm_s8, -128, 127));
+        report(row, "gemm_s4", check_gemm(&row->gemm_s4, -8, 7));
+        report(row, "depthwise_s8", check_depthwise(&row->depthwise_s8, -128, 127));
+        report(row, "depthwise_s4", check_depthwise(&row->depthwise_s4, -8, 7));
+        report(row, "average_pool_s8", check_pool(row->average_pool_s8, true));
+        report(row, "max_pool_s8", check_pool(row->max_pool_s8, false));
+        report(row, "add_s8", check_add(row->add_s8));
+        if (argc > 1 && strcmp(argv[1], "--bench") == 0)
+            bench_row(row);
+    }
+    (void) printf("1..%u\n", n_cases);
+    return n_failed > 0;
+}
