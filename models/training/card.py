@@ -55,7 +55,7 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.P
         text += f"| {name} | {percent(result['accuracy'])} of {result['n']} | {test} |\n"
     text += (
         f"\nOne run with seed {config.seed}: no spread is known. The held-out column is of the encoders that were trained without that "
-        "part (float classifiers on int8 embeddings); the shipped ones were trained on all of train. The test column is by "
+        "part, in float32; the shipped ones were trained on all of train. The test column is by "
         "`lookout-model eval`, the C front end and engine, on the shipped int8 files. Test was not used for any choice.\n"
     )
     if found and "per_label" in found:

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 import torch
 
-from . import data, features, integer, learn, networks, picture, quantise, sound
+from . import data, features, learn, networks, picture, quantise, sound
 from .graph import range_parameters
 
 PIXEL_SCALE, PIXEL_ZERO_POINT = float(np.float32(1 / 255)), -128  # every pixel value has its own int8
@@ -116,14 +116,18 @@ class Trained:
     """An encoder ready for use."""
 
     modality: object
-    graph: object  # int8
+    encoder: object  # float
+    calibration: torch.Tensor  # features of training examples
     classifier: tuple  # weights [labels, items], bias [labels]
 
-    def embed(self, x: torch.Tensor) -> np.ndarray:
-        """Features [n, channels, rows, columns] to int8 embeddings [n, items]."""
-        scale, zero_point = input_parameters(self.modality)
-        q = quantise.quantised(x.numpy(), scale, zero_point).transpose(0, 2, 3, 1)
-        return np.concatenate([integer.run(self.graph, [q[i : i + 64]])[0] for i in range(0, len(q), 64)])
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Features [n, channels, rows, columns] to embeddings [n, items]."""
+        with torch.no_grad():
+            return torch.cat([self.encoder(part) for part in x.split(256)])
+
+    def graph(self):
+        """The encoder in int8."""
+        return quantise.encoder(self.encoder, self.calibration, self.modality.name, *input_parameters(self.modality))
 
 
 def input_parameters(modality) -> tuple:
@@ -137,9 +141,9 @@ def load(stage: Stage, modality) -> Trained:
     encoder = networks.Encoder(modality.channels, modality.shape)
     model = networks.Classifier(encoder, state["n_targets"], modality.shape.embedding).eval()
     model.load_state_dict(state["model"])
-    graph = quantise.encoder(encoder, state["calibration"], modality.name, *input_parameters(modality))
     n_labels = len(state["labels"])
-    return Trained(modality, graph, (model.logits.weight[:n_labels].detach(), model.logits.bias[:n_labels].detach()))
+    classifier = model.logits.weight[:n_labels].detach(), model.logits.bias[:n_labels].detach()
+    return Trained(modality, encoder, state["calibration"], classifier)
 
 
 def held_features(stage: Stage, modality):

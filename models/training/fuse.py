@@ -11,7 +11,6 @@ sum is linear, so the whole head is one FULLY_CONNECTED on the concatenation of 
 import dataclasses
 import itertools
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -110,7 +109,7 @@ def graph(fusion: Fusion, classifiers: list, samples: list) -> Graph:
     """
     The head as an int8 graph.
     @classifiers  of the encoders that the head goes with.
-    @samples      int8 embeddings [n, items] of each modality, for the range of the scores.
+    @samples      embeddings [n, items] of each modality, for the range of the scores.
     """
     weights = torch.cat([w * matrix for w, (matrix, _) in zip(fusion.weights, classifiers)], 1)
     present = fusion.present + torch.stack([w * bias for w, (_, bias) in zip(fusion.weights, classifiers)], 1)
@@ -129,13 +128,13 @@ def graph(fusion: Fusion, classifiers: list, samples: list) -> Graph:
 
 
 def extremes(dense, samples: list) -> tuple:
-    """Lowest and highest score over all sets of present modalities."""
+    """Lowest and highest score over all sets of present modalities, any example of one with any of the other."""
     n = min(len(s) for s in samples)
     low, high = 0.0, 0.0
     for chosen in sets_of(len(samples)):
+        mask = torch.tensor([[float(i in chosen) for i in range(len(samples))]]).expand(n, -1)
         for _ in range(8):
-            parts = [torch.from_numpy(s[np.random.default_rng(len(s)).permutation(len(s))[:n]]).float() / 128 * (i in chosen) for i, s in enumerate(samples)]
-            mask = torch.tensor([[MASK_PRESENT * (i in chosen) for i in range(len(samples))]]).expand(n, -1)
-            scores = dense(torch.cat(parts + [mask], 1)).detach()
+            parts = [s[torch.randperm(len(s))[:n]] * mask[:, i : i + 1] for i, s in enumerate(samples)]
+            scores = dense(torch.cat(parts + [mask * MASK_PRESENT], 1)).detach()
             low, high = min(low, float(scores.min())), max(high, float(scores.max()))
     return low, high

@@ -9,11 +9,12 @@ modalities and the mask meet in the head with the same scale, as CONCATENATION w
 import numpy as np
 import torch
 
+from . import networks
 from .graph import Graph, quantised, range_parameters, same_padding, weight_scales
 
 EMBEDDING_SCALE = 1 / 128
 CLIPPED_SHARE = 2e-5  # of the observed values on either side may lie outside the range
-OBSERVED_ITEMS = 4_000_000
+OBSERVED_ITEMS = 250_000  # of a tensor, enough for the share above
 
 
 class Ranges:
@@ -22,7 +23,8 @@ class Ranges:
     def __init__(self, encoder):
         self.found, self.hooks = {}, []
         for module in encoder.modules():
-            self.hooks.append(module.register_forward_hook(self.note))
+            if isinstance(module, (networks.Conv, networks.Block)) or module is encoder.dense:
+                self.hooks.append(module.register_forward_hook(self.note))
         self.hooks.append(encoder.dense.register_forward_pre_hook(lambda module, given: self.keep("pooled", given[0])))
 
     def note(self, module, given, result):

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import torch
 
 from . import bundle, card, encode, fuse
@@ -64,7 +63,7 @@ def embeddings(config, root, run, say) -> tuple:
         stage = stage_of(config, root, run, modality, True, say)
         trained = encode.load(stage, modality)
         x, labels, numbers = encode.held_features(stage, modality)
-        held.append((fuse.Held(torch.from_numpy(trained.embed(x)).float() / 128, labels), numbers))
+        held.append((fuse.Held(trained.embed(x), labels), numbers))
         classifiers.append(trained.classifier)
     return held, classifiers
 
@@ -113,10 +112,9 @@ def finish(config, root, run, out: pathlib.Path, say):
     for modality in config.modalities:
         stage = stage_of(config, root, run, modality, False, say)
         trained = encode.load(stage, modality)
-        graphs[modality.name] = trained.graph
+        graphs[modality.name] = trained.graph()
         last.append(trained.classifier)
-        state = torch.load(encode.path_of(stage, modality, "pt"), weights_only=True)
-        samples.append(trained.embed(state["calibration"]))
+        samples.append(trained.embed(trained.calibration))
     graphs["head"] = fuse.graph(fusion, last, samples)
     stage = stage_of(config, root, run, config.modalities[0], False, say)
     bundle.write(out, config, stage.labels, graphs, fusion.temperature)
