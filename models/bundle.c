@@ -187,6 +187,7 @@ static int take_detectors(struct bundle *b, const struct manifest *m, struct fau
 static int open_modules(struct bundle *b, const struct manifest *m, const struct bundle_dir *dir,
                         const char *kernels, struct fault *fault) {
     const char *files[BUNDLE_MODALITIES_MAX + 1];
+    struct fault wrong = { .text = "" };
     int r = 0;
 
     for (size_t i = 0; i < b->n_modalities && r == 0; i++) {
@@ -196,8 +197,11 @@ static int open_modules(struct bundle *b, const struct manifest *m, const struct
     files[b->n_modalities] = m->head.file;
     if (r == 0 && m->head.section.line)
         r = open_module(dir, m->head.file, kernels, &b->head, fault);
-    if (r == 0)
-        r = bundle_check_shapes(b, files, fault);
+    if (r == 0) {
+        r = bundle_check_shapes(b, files, &wrong);
+        if (r < 0)
+            return fault_set(fault, r, "%s/%s", b->path, wrong.text);
+    }
     for (size_t i = 0; i < b->n_modalities && r == 0; i++)
         b->modalities[i].n_embedding = model_output(b->modalities[i].encoder, 0)->n_items;
     return r;

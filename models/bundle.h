@@ -58,9 +58,9 @@ enum bundle_trust { TRUST_PACKAGE, TRUST_SIGNED, TRUST_UNSIGNED };
 struct bundle {
     char name[BUNDLE_NAME_BYTES], version[BUNDLE_NAME_BYTES], licence[BUNDLE_NAME_BYTES];
     char description[BUNDLE_TEXT_BYTES]; /* "" if there is none */
-    bool non_commercial;           /* licence says so: "-NC", or `commercial_use = no` */
-    char *path;                    /* the directory, absolute */
-    char sha256[SHA256_HEX_BYTES]; /* of its SHA256SUMS */
+    bool non_commercial;                 /* licence says so: "-NC", or `commercial_use = no` */
+    char *path;                          /* the directory, absolute */
+    char sha256[SHA256_HEX_BYTES];       /* of its SHA256SUMS */
     enum bundle_trust trust;
 
     size_t n_modalities;
@@ -81,7 +81,7 @@ struct bundle {
 };
 
 struct bundle_options {
-    const char *kernels; /* as model_open() */
+    const char *kernels;     /* as model_open() */
     const char *trusted_dir; /* what lies below is trusted as the package is: "/usr/lib/lookout" */
     const char *keys_dir;    /* minisign public keys *.pub, e.g. "/etc/lookout/keys.d" */
     bool allow_unsigned;
@@ -93,7 +93,8 @@ struct bundle_options {
  * @ret    owned by the caller.
  * @fault  names the file (and line, key) and what to do.
  * Returns 0, -ENOENT, -EACCES, -EBADMSG (damaged, wrong hash, self-test failed),
- * -EKEYREJECTED (no valid signature), -ENOTSUP, -EFBIG, -ENOMEM. Any thread; takes tens of milliseconds.
+ * -EKEYREJECTED (no valid signature), -ENOTSUP, -EFBIG, -ENOMEM. Any thread; takes tens of
+ * milliseconds.
  */
 int bundle_open(const char *path, const struct bundle_options *options, struct bundle **ret,
                 struct fault *fault);

@@ -100,8 +100,8 @@ static int check_head_inputs(const struct bundle *b, const char *const *files,
     if (model_n_inputs(b->head) != b->n_modalities + 1)
         return fault_set(
             fault, -EBADMSG,
-            "%s: has %zu inputs; with %zu modalities a head has %zu (embeddings, then mask)", file,
-            model_n_inputs(b->head), b->n_modalities, b->n_modalities + 1);
+            "%s: has %zu input(s); with %zu modalities a head has %zu (embeddings, then mask)",
+            file, model_n_inputs(b->head), b->n_modalities, b->n_modalities + 1);
     for (size_t i = 0; i < b->n_modalities; i++) {
         const struct tensor_info *const in = model_input(b->head, i);
         const struct tensor_info *const out = model_output(b->modalities[i].encoder, 0);

@@ -10,7 +10,8 @@
  * Types and shapes of every encoder and the head: features fill the encoder's input,
  * embeddings and mask fill the head's inputs, labels count its outputs.
  * @files  [n_modalities + 1] names of the encoders' files, then the head's
- * Returns 0, -EBADMSG, -ENOTSUP (a type other than int8); @fault says which number differs.
+ * Returns 0, -EBADMSG, -ENOTSUP (a type other than int8); @fault names the file (not its
+ * folder) and says which number differs.
  */
 int bundle_check_shapes(const struct bundle *bundle, const char *const *files, struct fault *fault);
 
