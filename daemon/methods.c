@@ -154,21 +154,19 @@ static struct message *list_events(const struct request *request) {
 
 /* NULL if it streams from now on. */
 static struct message *watch(const struct request *request) {
-    struct filter filter = { 0 };
-    int64_t after = -1;
-    bool scores = false;
+    struct watch_request wanted = { .after = -1 };
     struct message *refusal;
     const char *wrong;
 
     if (!request->call->more)
         return service_error("ExpectedMore", NULL, NULL);
-    refusal = read_filter(request, &filter, &after);
+    refusal = read_filter(request, &wanted.filter, &wanted.after);
     if (refusal)
         return refusal;
-    if (parameter_bool(request->call->parameters, "scores", &scores, &wrong) < 0)
+    if (parameter_bool(request->call->parameters, "scores", &wanted.scores, &wrong) < 0)
         return invalid(wrong);
-    if (publish_socket_subscribe(request->daemon->socket, request->connection, &filter, after,
-                                 scores, &request->client->subscription) < 0)
+    if (publish_socket_subscribe(request->daemon->socket, request->connection, &wanted,
+                                 request->daemon->boot, &request->client->subscription) < 0)
         connection_send(request->connection, NULL);
     return NULL;
 }

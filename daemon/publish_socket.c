@@ -127,31 +127,38 @@ static void say(struct subscription *s, struct message *message) {
     connection_send(s->connection, message);
 }
 
-static struct message *gap_message(int64_t gap) {
-    return varlink_reply(json_pack("{s:I}", "gap", (json_int_t) gap), true);
+/* The first answer: a cursor that stands before all that follows, and what is gone before it. */
+static struct message *start_message(const struct ring *ring, int64_t after, const char *boot) {
+    const int64_t gap = after < 0 ? 0 : ring_gap(ring, after);
+    const int64_t sequence = after < 0 ? ring_next_sequence(ring) - 1 : after + gap;
+
+    return varlink_reply(json_pack("{s:I, s:s, s:I}", "gap", (json_int_t) gap, "boot_id", boot,
+                                   "sequence", (json_int_t) sequence),
+                         true);
 }
 
 int publish_socket_subscribe(struct publish_socket *publisher, struct connection *connection,
-                             const struct filter *filter, int64_t after, bool scores,
+                             const struct watch_request *request, const char *boot,
                              struct subscription **ret) {
     struct subscription *s = calloc(1, sizeof(*s));
     const struct ring_event *event;
+    int64_t after = request->after;
 
     if (!s)
         return -ENOMEM;
     *s = (struct subscription){ .publisher = publisher,
                                 .connection = connection,
                                 .next = publisher->first,
-                                .filter = *filter,
-                                .scores = scores };
+                                .filter = request->filter,
+                                .scores = request->scores };
     if (publisher->first)
         publisher->first->previous = s;
     publisher->first = s;
     publisher->counts.n_subscribers++;
     connection_set_streaming(connection, true);
-    connection_send(connection, gap_message(after < 0 ? 0 : ring_gap(publisher->ring, after)));
+    connection_send(connection, start_message(publisher->ring, after, boot));
     for (; after >= 0 && (event = ring_after(publisher->ring, after)); after = event->sequence)
-        if (filter_passes(filter, event))
+        if (filter_passes(&s->filter, event))
             connection_send(connection, message_ref(event->message));
     s->catch_up_bytes = connection_n_waiting(connection);
     *ret = s;

@@ -41,14 +41,21 @@ void publish_socket_set_limit(struct publish_socket *publisher, size_t subscribe
 
 struct subscription;
 
+/** What Watch asked for. */
+struct watch_request {
+    struct filter filter;
+    int64_t after; /* the cursor's sequence; -1: only what comes */
+    bool scores;
+};
+
 /**
- * From now on stream to @connection: first how many events after the cursor are gone, then those
- * that are kept, then what comes.
- * @after    the cursor's sequence; -1: only what comes.
+ * From now on stream to @connection: first where the stream begins and how many events after the
+ * cursor are gone, then those that are kept, then what comes.
+ * @boot  this boot's id, for the cursor that the first answer holds.
  * Returns 0, -ENOMEM.
  */
 int publish_socket_subscribe(struct publish_socket *publisher, struct connection *connection,
-                             const struct filter *filter, int64_t after, bool scores,
+                             const struct watch_request *request, const char *boot,
                              struct subscription **ret);
 
 /** End it, when its connection goes. NULL is allowed. Returns NULL. */
