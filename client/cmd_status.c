@@ -8,7 +8,9 @@
 #include "client/render_table.h"
 #include "client/render_time.h"
 
-enum { INDENT_COLUMNS = 2 };
+enum { INDENT_COLUMNS = 2, STAGE_BYTES = 32, COUNTS_COLUMNS = 100 };
+
+#define COUNT_MAX 1e15 /* whole numbers stay exact below, and have few digits */
 
 static enum colour state_colour(const char *state) {
     if (strcmp(state, "running") == 0)
@@ -55,27 +57,78 @@ static void write_errors(const struct screen *screen, const json_t *errors) {
     }
 }
 
-static int write_statistics(const struct screen *screen, json_t *statistics) {
-    static const struct column columns[] = { { .heading = "NAME" },
-                                             { .heading = "VALUE", .right = true } };
+/* The stage of "encode_ms_p50", so that its two numbers stand in one row; false for any other name.
+ */
+static bool stage_of(const char *name, const char *suffix, char ret[STAGE_BYTES]) {
+    const size_t n = strlen(name), n_suffix = strlen(suffix);
+
+    if (n <= n_suffix || n - n_suffix >= STAGE_BYTES || strcmp(name + n - n_suffix, suffix) != 0)
+        return false;
+    (void) snprintf(ret, STAGE_BYTES, "%.*s", (int) (n - n_suffix),
+                    name); /* its length was checked */
+    return true;
+}
+
+static int write_stages(const struct screen *screen, json_t *statistics) {
+    static const struct column columns[] = { { .heading = "STAGE" },
+                                             { .heading = "MEDIAN", .right = true },
+                                             { .heading = "99 % UNDER", .right = true } };
     _cleanup_(table_freep) struct table *table = NULL;
+    char stage[STAGE_BYTES], p99[STAGE_BYTES + sizeof("_ms_p99")];
     const char *name;
     json_t *value;
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
+
+    json_object_foreach(statistics, name, value) {
+        if (r < 0 || !stage_of(name, "_ms_p50", stage))
+            continue;
+        (void) snprintf(p99, sizeof(p99), "%s_ms_p99", stage); /* fits */
+        r = table_add(table, COLOUR_NONE, stage);
+        r = r < 0 ? r : table_addf(table, COLOUR_NONE, "%.1f ms", json_number_value(value));
+        r = r < 0 ? r : table_addf(table, COLOUR_NONE, "%.1f ms", field_number(statistics, p99));
+    }
+    if (r == 0)
+        table_write(table, screen, INDENT_COLUMNS);
+    return r;
+}
+
+/* "events 12, windows late 1 ...", broken into lines that fit. */
+static void write_counts(const struct screen *screen, json_t *statistics) {
+    const size_t columns_max = screen->columns ? screen->columns : COUNTS_COLUMNS;
+    size_t column = 0;
+    char stage[STAGE_BYTES], text[96];
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(statistics, name, value) {
+        if (stage_of(name, "_ms_p50", stage) || stage_of(name, "_ms_p99", stage))
+            continue;
+        (void) snprintf(text, sizeof(text), "%.60s %.*f", name, /* fits */
+                        json_number_value(value) == floor(json_number_value(value)) ? 0 : 2,
+                        fmin(json_number_value(value), COUNT_MAX));
+        for (char *c = text; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        if (column > 0 && column + 2 + screen_columns(screen, text) >= columns_max) {
+            (void) fputs(",\n", screen->out);
+            column = 0;
+        } else if (column > 0) {
+            column += screen_text(screen, COLOUR_NONE, ", ", 2);
+        }
+        if (column == 0)
+            screen_space(screen, column = INDENT_COLUMNS);
+        column += screen_text(screen, COLOUR_NONE, text, SIZE_MAX);
+    }
+    (void) fputs(column ? "\n" : "", screen->out);
+}
+
+static int write_statistics(const struct screen *screen, json_t *statistics) {
     int r;
 
     if (json_object_size(statistics) == 0)
         return 0;
     heading(screen, "Statistics");
-    r = table_new(columns, 2, &table);
-    json_object_foreach(statistics, name, value) {
-        const double number = json_number_value(value);
-        r = r < 0 ? r : table_add(table, COLOUR_NONE, name);
-        r = r < 0
-                ? r
-                : table_addf(table, COLOUR_NONE, number == floor(number) ? "%.0f" : "%.2f", number);
-    }
-    if (r == 0)
-        table_write(table, screen, INDENT_COLUMNS);
+    r = write_stages(screen, statistics);
+    write_counts(screen, statistics);
     return r;
 }
 

@@ -18,6 +18,8 @@ enum {
     LINE_BYTES = 512,
 };
 
+static const double SMALL_SHARE = 0.1, SURE = 0.5;
+
 static bool has_bar(const struct screen *screen) {
     return screen->columns == 0 || screen->columns >= BAR_FROM_COLUMNS;
 }
@@ -54,32 +56,56 @@ void event_heading(const struct screen *screen) {
     (void) fputc('\n', screen->out); /* ferror() is looked at when the program ends */
 }
 
-/* "sound +42 %", with the quality where it is not good; "picture missing". */
-static void evidence_text(const json_t *evidence, char *ret, size_t ret_bytes) {
-    const char *modality = field_text(evidence, "modality"),
-               *reason = field_text(evidence, "quality_reason");
-    const double quality = field_number(evidence, "quality"),
-                 share = field_number(evidence, "share");
-    char grade[64] = "";
+/* " (dark, quality 30 %)"; "" if it is good. */
+static void grade_text(const json_t *evidence, char *ret, size_t ret_bytes) {
+    const char *reason = field_text(evidence, "quality_reason");
+    const double quality = field_number(evidence, "quality");
 
-    if (!field_true(evidence, "present")) {
-        (void) snprintf(ret, ret_bytes, "%s missing", modality); /* cut is fine, here and below */
-        return;
-    }
+    ret[0] = '\0';
     if (*reason)
-        (void) snprintf(grade, sizeof(grade), " (%.40s, quality %.0f %%)", reason, quality * 100);
+        (void) snprintf(ret, ret_bytes, " (%s, quality %.0f %%)", reason,
+                        quality * 100); /* cut is fine */
     else if (quality < 0.995)
-        (void) snprintf(grade, sizeof(grade), " (quality %.0f %%)", quality * 100);
-    if (isnan(share))
+        (void) snprintf(ret, ret_bytes, " (quality %.0f %%)", quality * 100);
+}
+
+/* "sound +42 %", "picture missing". */
+static void evidence_text(const json_t *evidence, char *ret, size_t ret_bytes) {
+    const char *modality = field_text(evidence, "modality");
+    const double share = field_number(evidence, "share");
+    char grade[64];
+
+    grade_text(evidence, grade, sizeof(grade));
+    if (!field_true(evidence, "present"))
+        (void) snprintf(ret, ret_bytes, "%s missing", modality); /* cut is fine, here and below */
+    else if (isnan(share))
         (void) snprintf(ret, ret_bytes, "%s%s", modality, grade);
-    else
-        (void) snprintf(ret, ret_bytes, "%s %+.0f %%%s", modality, share * 100, grade);
+    else /* aligned: +5, +42; and no sign of a zero that was negative */
+        (void) snprintf(ret, ret_bytes, "%s %+3.0f %%%s", modality, round(share * 100) + 0.0,
+                        grade);
 }
 
 static enum colour evidence_colour(const json_t *evidence) {
     if (!field_true(evidence, "present"))
         return COLOUR_BAD;
-    return *field_text(evidence, "quality_reason") ? COLOUR_WARN : COLOUR_NONE;
+    if (*field_text(evidence, "quality_reason") || field_number(evidence, "share") <= -SMALL_SHARE)
+        return COLOUR_WARN; /* poor, or of another opinion */
+    return COLOUR_NONE;
+}
+
+/* Where each modality is sure without the others all shares are small, which needs a word. */
+static bool do_agree(const json_t *event) {
+    const json_t *list = json_object_get(event, "evidence");
+
+    if (json_array_size(list) < 2 || !(field_number(event, "confidence") >= SURE))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *evidence = json_array_get(list, i);
+        if (!field_true(evidence, "present") ||
+            !(fabs(field_number(evidence, "share")) < SMALL_SHARE))
+            return false;
+    }
+    return true;
 }
 
 /* All modalities of @event behind each other, as far as the terminal goes. */
@@ -96,6 +122,8 @@ static void evidence_list(const struct screen *screen, const json_t *event) {
         evidence_text(evidence, text, sizeof(text));
         room -= screen_text(screen, evidence_colour(evidence), text, room);
     }
+    if (do_agree(event) && room > 2)
+        (void) screen_text(screen, COLOUR_DIM, ", each sure alone", room); /* the last one */
 }
 
 /* How long an event lasted, from its two instants. */
@@ -128,7 +156,7 @@ void event_line(const struct screen *screen, const json_t *event) {
     screen_space(screen, 2);
     if (strcmp(phase, "end") == 0) {
         lasted(event, span);
-        (void) fprintf(screen->out, "after %s",
+        (void) fprintf(screen->out, "lasted %s",
                        span); /* ferror() is looked at when the program ends */
     } else {
         evidence_list(screen, event);

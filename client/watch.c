@@ -64,13 +64,15 @@ json_t *watch_parameters(const struct options *options, const struct cursor *cur
 void cursor_follow(struct cursor *cursor, const json_t *parameters) {
     const json_t *event = json_object_get(parameters, "event");
     const json_t *change = json_object_get(parameters, "sensor_change");
-    const json_t *newest = json_is_object(event) ? event : change;
-    const char *boot_id = json_is_object(event)
-                              ? field_text(json_object_get(event, "at"), "boot_id")
-                              : field_text(change, "boot_id");
+    const json_t *newest = json_is_object(event)    ? event
+                           : json_is_object(change) ? change
+                                                    : parameters;
+    const char *boot_id =
+        field_text(newest == event ? json_object_get(event, "at") : newest, "boot_id");
 
-    if (!json_is_object(newest) || strlen(boot_id) >= sizeof(cursor->boot_id))
-        return;
+    if (!json_is_integer(json_object_get(newest, "sequence")) ||
+        strlen(boot_id) >= sizeof(cursor->boot_id))
+        return;                              /* scores have no place in the order */
     (void) strcpy(cursor->boot_id, boot_id); /* its length was checked */
     cursor->sequence = field_integer(newest, "sequence");
     cursor->known = true;

@@ -49,10 +49,11 @@ def replies(path, parameters):
 
 def cursor_of(reply):
     """The parameters that go on behind this reply, None if it has no place in the order."""
-    if change := reply.get("sensor_change"):
-        return {"after_boot_id": change["boot_id"], "after_sequence": change["sequence"]}
     if event := reply.get("event"):
         return {"after_boot_id": event["at"]["boot_id"], "after_sequence": event["sequence"]}
+    place = reply.get("sensor_change") or reply  # the first reply says where the stream begins
+    if "sequence" in place:
+        return {"after_boot_id": place["boot_id"], "after_sequence": place["sequence"]}
     return None
 
 

@@ -77,6 +77,7 @@ REPLIES = {
 
 def watch(send, parameters):
     after = parameters.get("after_sequence")
+    send({"parameters": {"gap": 0, "boot_id": boot_id(), "sequence": 2 if after is None else after}, "continues": True})
     for one in EVENTS if after is not None else EVENTS[2:]:
         if after is None or one["sequence"] > after:
             send({"parameters": {"event": one}, "continues": True})

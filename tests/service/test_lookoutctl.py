@@ -115,7 +115,8 @@ class Lookoutctl(unittest.TestCase):
         self.assertIn("2 events in ", said)
         self.assertIn(f"lookoutctl watch --since {fake_lookoutd.boot_id()}:4\n", said)
         lines = self.run_it("watch", "--json", "--since", "0", "--count", "4").splitlines()
-        self.assertEqual([json.loads(line)["event"]["sequence"] for line in lines], [1, 2, 3, 4])
+        self.assertEqual(json.loads(lines[0]), {"gap": 0, "boot_id": fake_lookoutd.boot_id(), "sequence": 0})
+        self.assertEqual([json.loads(line)["event"]["sequence"] for line in lines[1:]], [1, 2, 3, 4])
 
     def test_filters_travel_to_the_daemon(self):
         self.serve()

@@ -87,13 +87,27 @@ static void an_event_says_what_each_modality_contributed(void **state) {
     event_heading(&page->screen);
     event_line(&page->screen, event);
     event_details(&page->screen, event);
-    assert_page(page, "TIME        PHASE   LABEL         CONFIDENCE        BECAUSE OF\n"
-                      "14:03:22.5  begin   siren         █████████░  93 %  sound +61 %, picture -8 "
-                      "% (dark, quality 30 %), video missing\n"
-                      "            sensors  mic (sound) 12 ms old, gate (picture) 80 ms old, no "
-                      "sensor (video) missing\n"
-                      "            latency  encode 2.5 ms; sensors 18.2 ms apart\n"
-                      "            task     yard, yard 1.0.0, sha256 0123456789ab, event 9\n");
+    assert_page(page,
+                "TIME        PHASE   LABEL         CONFIDENCE        BECAUSE OF\n"
+                "14:03:22.5  begin   siren         █████████░  93 %  sound +61 %, picture  -8 "
+                "% (dark, quality 30 %), video missing\n"
+                "            sensors  mic (sound) 12 ms old, gate (picture) 80 ms old, no "
+                "sensor (video) missing\n"
+                "            latency  encode 2.5 ms; sensors 18.2 ms apart\n"
+                "            task     yard, yard 1.0.0, sha256 0123456789ab, event 9\n");
+    json_decref(event);
+}
+
+static void modalities_that_are_each_sure_alone_are_told(void **state) {
+    struct page *page = *state;
+    json_t *event = read_json(
+        "{\"phase\": \"update\", \"label\": \"dog\", \"confidence\": 0.99, \"evidence\": ["
+        "{\"modality\": \"sound\", \"present\": true, \"quality\": 1, \"share\": 0.05},"
+        "{\"modality\": \"picture\", \"present\": true, \"quality\": 1, \"share\": -0.001}]}");
+
+    event_line(&page->screen, event);
+    assert_page(page, "--:--:--.-  update  dog           ██████████  99 %  sound  +5 %, picture  "
+                      "+0 %, each sure alone\n");
     json_decref(event);
 }
 
@@ -102,7 +116,7 @@ static void an_event_that_ends_says_how_long_it_was(void **state) {
     json_t *event = event_with("\"begin\"", "\"end\"  ");
 
     event_line(&page->screen, event);
-    assert_page(page, "14:03:22.5  end     siren         █████████░  93 %  after 2.5 s\n");
+    assert_page(page, "14:03:22.5  end     siren         █████████░  93 %  lasted 2.5 s\n");
     json_decref(event);
 }
 
@@ -326,6 +340,7 @@ int main(void) {
 #define PAGED(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         PAGED(an_event_says_what_each_modality_contributed),
+        PAGED(modalities_that_are_each_sure_alone_are_told),
         PAGED(an_event_that_ends_says_how_long_it_was),
         PAGED(a_narrow_terminal_has_no_bar_and_cuts_the_end),
         PAGED(colours_are_for_terminals_that_have_them),
