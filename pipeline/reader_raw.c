@@ -75,8 +75,8 @@ int reader_raw_new(const struct source_options *options, enum pixel_format forma
         return fault_set(fault, -EINVAL,
                          "%s: raw %s needs its size, such as size = 640x480 (sides up to %d, "
                          "even width for yuyv), not %dx%d",
-                         options->device, pixels_name(format), FRAME_SIDE_MAX_PX,
-                         options->width_px, options->height_px);
+                         options->device, pixels_name(format), FRAME_SIDE_MAX_PX, options->width_px,
+                         options->height_px);
     raw = calloc(1, sizeof(*raw));
     if (!raw)
         return -ENOMEM;

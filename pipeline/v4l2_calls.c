@@ -4,10 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libv4l2.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
+/* libv4l2 would write to stderr what it also returns. */
+static void keep_quiet(void) {
+    v4l2_log_file = fopen("/dev/null", "we"); /* NULL: it is not quiet */
+}
+
 static int real_open(const char *path) {
-    const int fd = v4l2_open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int fd;
+
+    (void) pthread_once(&once, keep_quiet); /* fails for bad arguments only */
+    fd = v4l2_open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
     return fd < 0 ? -errno : fd;
 }
