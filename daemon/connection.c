@@ -311,7 +311,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *user) 
 int64_t connection_deadline_ns(const struct connection *c) {
     if (c->finish_since_ns)
         return c->finish_since_ns + FINISH_NS;
-    return c->half_since_ns ? c->half_since_ns + HALF_MESSAGE_NS : INT64_MAX;
+    return c->half_since_ns && wants_input(c) ? c->half_since_ns + HALF_MESSAGE_NS : INT64_MAX;
 }
 
 void connection_expire(struct connection *c, int64_t now) {
@@ -320,7 +320,7 @@ void connection_expire(struct connection *c, int64_t now) {
     if (c->finish_since_ns)
         die(c);
     else
-        refuse_input(c, "half a message, and nothing more for 30 seconds");
+        refuse_input(c, "a message was begun and not ended within 30 seconds");
 }
 
 size_t connection_take_fds(struct connection *c, int ret[CONNECTION_FDS_MAX]) {
