@@ -226,6 +226,7 @@ static int list_operands(const struct op_context *context, struct step *step) {
 }
 
 static int lower(struct planner *planner, size_t index) {
+    _cleanup_(pool_freep) struct pool *scratch = pool_new();
     struct step *step = &planner->graph->steps[index];
     struct op_context context = {
         .file = planner->file,
@@ -233,11 +234,13 @@ static int lower(struct planner *planner, size_t index) {
         .index = index,
         .kernels = planner->kernels,
         .pool = planner->pool,
-        .scratch = planner->scratch,
+        .scratch = scratch,
         .fault = planner->fault,
     };
     int r;
 
+    if (!scratch)
+        return no_memory(planner);
     context.entry = op_find(context.op->code);
     if (!context.entry)
         return fault_set(planner->fault, -ENOTSUP,
@@ -260,6 +263,14 @@ static int lower(struct planner *planner, size_t index) {
     if (r < 0)
         return r;
     return context.entry->plan(&context, step);
+}
+
+/* Constants may be shared in the file, so its size is no bound for what is kept of them. */
+static int check_bytes(const struct planner *planner) {
+    if (pool_bytes(planner->pool) <= GRAPH_MODEL_BYTES_MAX)
+        return 0;
+    return fault_set(planner->fault, -ENOTSUP, "%s: takes more than %zu bytes when open, too many",
+                     planner->file->bytes->name, GRAPH_MODEL_BYTES_MAX);
 }
 
 /* Add up what a run costs, and refuse what would take for ever. */
@@ -294,6 +305,9 @@ static int lower_all(struct planner *planner) {
         if (r < 0)
             return r;
         r = count_work(planner, &graph->steps[i]);
+        if (r < 0)
+            return r;
+        r = check_bytes(planner);
         if (r < 0)
             return r;
     }
@@ -364,7 +378,7 @@ static int keep_constants(struct planner *planner, const struct step *step) {
             return no_memory(planner);
         to->constant = memcpy(copy, from->data, to->info.n_bytes);
     }
-    return 0;
+    return check_bytes(planner);
 }
 
 /* The input whose memory output 0 may take; -1: none. */

@@ -17,6 +17,7 @@ enum { GRAPH_NO_BUFFER = -1 };
 
 /** No runner takes more than this; no run touches more elements than this. */
 #define GRAPH_ARENA_BYTES_MAX ((size_t) 1 << 28)  /* 256 MiB */
+#define GRAPH_MODEL_BYTES_MAX ((size_t) 1 << 30)  /* of what one open model keeps */
 #define GRAPH_WORK_MAX        (UINT64_C(1) << 36) /* some minutes */
 
 struct graph_tensor {

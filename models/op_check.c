@@ -76,7 +76,7 @@ static int check_type(const struct op_context *context, const struct tflite_tens
             context->op->outputs[0], op_output(context, 0)->name, tflite_type_name(type));
     if (tensor && tensor->type != type)
         return op_refuse(context, -ENOTSUP,
-                         "tensor %zu '%s' is %s, but its output is %s, which do not go together",
+                         "tensor %zu '%s' is %s and the output %s: types do not go together",
                          number_of(context, tensor), tensor->name, tflite_type_name(tensor->type),
                          tflite_type_name(type));
     return 0;
@@ -96,6 +96,9 @@ int op_check_rank(const struct op_context *context, const struct tflite_tensor *
                   int max) {
     if (tensor->rank >= min && tensor->rank <= max)
         return 0;
+    if (min == max)
+        return op_refuse(context, -EBADMSG, "tensor %zu '%s' has rank %d, not %d",
+                         number_of(context, tensor), tensor->name, tensor->rank, min);
     return op_refuse(context, -EBADMSG, "tensor %zu '%s' has rank %d, not %d to %d",
                      number_of(context, tensor), tensor->name, tensor->rank, min, max);
 }

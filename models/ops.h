@@ -72,7 +72,7 @@ struct op_context {
     struct fb_table options;
     const struct kernels *kernels;
     struct pool *pool;    /* of the model: what steps keep */
-    struct pool *scratch; /* until the model is open: what plan() needs meanwhile */
+    struct pool *scratch; /* until plan() returns */
     struct fault *fault;
 };
 

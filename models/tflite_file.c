@@ -82,6 +82,7 @@ struct reader {
     struct fault *fault;
     struct fb_table model, graph;
     struct fb_vector buffers, codes;
+    size_t n_operands; /* listed so far: vectors may be shared, so the file's size is no bound */
 };
 
 static const char *const type_names[] = {
@@ -258,15 +259,15 @@ static int read_tensors(struct reader *reader) {
 
 /* Copy indices of tensors, each checked; @lowest is 0, or TFLITE_NONE where that may stand. */
 static int read_indices(struct reader *reader, struct fb_vector vector, int32_t lowest,
-                        const char *of, size_t of_index, const int32_t **ret) {
+                        const char *whose, const int32_t **ret) {
     int32_t *indices;
 
-    if (vector.n_items > TFLITE_OPERANDS_MAX)
+    reader->n_operands += vector.n_items;
+    if (vector.n_items > TFLITE_OPERANDS_MAX || reader->n_operands > TFLITE_ALL_OPERANDS_MAX)
         return fault_set(reader->fault, -ENOTSUP,
-                         "%s: %s %zu has %zu tensors; at most %d are "
-                         "supported",
-                         reader->out->bytes->name, of, of_index, vector.n_items,
-                         TFLITE_OPERANDS_MAX);
+                         "%s: %s lists %zu tensors; at most %d, and %d in all, are supported",
+                         reader->out->bytes->name, whose, vector.n_items, TFLITE_OPERANDS_MAX,
+                         TFLITE_ALL_OPERANDS_MAX);
     indices = pool_zeros(reader->pool, vector.n_items, sizeof(*indices));
     if (!indices)
         return no_memory(reader);
@@ -274,9 +275,8 @@ static int read_indices(struct reader *reader, struct fb_vector vector, int32_t 
         indices[i] = fb_item_i32(&vector, i);
         if (indices[i] < lowest || indices[i] >= (int64_t) reader->out->n_tensors)
             return fault_set(reader->fault, -EBADMSG,
-                             "%s: %s %zu names tensor %" PRId32 ", but the file has %zu",
-                             reader->out->bytes->name, of, of_index, indices[i],
-                             reader->out->n_tensors);
+                             "%s: %s names tensor %" PRId32 ", but the file has %zu",
+                             reader->out->bytes->name, whose, indices[i], reader->out->n_tensors);
     }
     *ret = indices;
     return 0;
@@ -311,6 +311,7 @@ static int read_code(struct reader *reader, size_t index, uint32_t number, int32
 static int read_operator(struct reader *reader, const struct fb_vector *operators, size_t index,
                          struct tflite_operator *op) {
     struct fb_vector inputs, outputs;
+    char whose[32];
     int r;
 
     r = fb_item_open(operators, index, &operator_schema, &op->operator_, reader->fault);
@@ -332,10 +333,11 @@ static int read_operator(struct reader *reader, const struct fb_vector *operator
     outputs = fb_vector(&op->operator_, OPERATOR_OUTPUTS);
     op->n_inputs = inputs.n_items;
     op->n_outputs = outputs.n_items;
-    r = read_indices(reader, inputs, TFLITE_NONE, "operator", index, &op->inputs);
+    (void) snprintf(whose, sizeof(whose), "operator %zu", index); /* 20 digits fit */
+    r = read_indices(reader, inputs, TFLITE_NONE, whose, &op->inputs);
     if (r < 0)
         return r;
-    return read_indices(reader, outputs, 0, "operator", index, &op->outputs);
+    return read_indices(reader, outputs, 0, whose, &op->outputs);
 }
 
 static int read_operators(struct reader *reader) {
@@ -364,10 +366,10 @@ static int read_ends(struct reader *reader) {
     const struct fb_vector outputs = fb_vector(&reader->graph, GRAPH_OUTPUTS);
     int r;
 
-    r = read_indices(reader, inputs, 0, "the list of inputs of graph", 0, &reader->out->inputs);
+    r = read_indices(reader, inputs, 0, "the list of inputs", &reader->out->inputs);
     if (r < 0)
         return r;
-    r = read_indices(reader, outputs, 0, "the list of outputs of graph", 0, &reader->out->outputs);
+    r = read_indices(reader, outputs, 0, "the list of outputs", &reader->out->outputs);
     if (r < 0)
         return r;
     reader->out->n_inputs = inputs.n_items;

@@ -31,7 +31,8 @@ enum { TFLITE_NONE = -1 }; /* an optional input that is not given */
 enum {
     TFLITE_TENSORS_MAX = 1 << 14,
     TFLITE_OPERATORS_MAX = 1 << 13,
-    TFLITE_OPERANDS_MAX = 1 << 10, /* of one operator */
+    TFLITE_OPERANDS_MAX = 1 << 10,     /* of one operator */
+    TFLITE_ALL_OPERANDS_MAX = 1 << 17, /* of all */
 };
 
 struct tflite_tensor {

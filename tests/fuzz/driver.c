@@ -54,9 +54,11 @@ static struct {
 void *__real_malloc(size_t n_bytes);
 void *__real_calloc(size_t n, size_t n_bytes);
 void *__real_realloc(void *old, size_t n_bytes);
+void *__real_aligned_alloc(size_t align_bytes, size_t n_bytes);
 void *__wrap_malloc(size_t n_bytes);
 void *__wrap_calloc(size_t n, size_t n_bytes);
 void *__wrap_realloc(void *old, size_t n_bytes);
+void *__wrap_aligned_alloc(size_t align_bytes, size_t n_bytes);
 
 static bool is_refused(void) {
     return allocations.n_seen++ == allocations.fail_at;
@@ -72,6 +74,10 @@ void *__wrap_calloc(size_t n, size_t n_bytes) {
 
 void *__wrap_realloc(void *old, size_t n_bytes) {
     return is_refused() ? NULL : __real_realloc(old, n_bytes);
+}
+
+void *__wrap_aligned_alloc(size_t align_bytes, size_t n_bytes) {
+    return is_refused() ? NULL : __real_aligned_alloc(align_bytes, n_bytes);
 }
 
 static void tell_crash(int signal_number) {
