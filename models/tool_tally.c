@@ -106,27 +106,45 @@ static void print_share(size_t right, size_t n) {
         (void) printf("  %6s        %-4s", "-", "");
 }
 
-/* The commonest wrong answers of one way. */
+struct mistake {
+    size_t label, answer;
+    double share; /* of the label's files */
+};
+
+/* The largest share of one label taken for another below @below, or 0. */
+static struct mistake worst_mistake(const struct tally *t, size_t way,
+                                    const struct mistake *below) {
+    struct mistake worst = { .share = 0.0 };
+
+    for (size_t label = 0; label < t->bundle->n_labels; label++) {
+        size_t right;
+        const size_t n = count(t, way, label, &right);
+
+        for (size_t answer = 0; answer < t->bundle->n_labels; answer++) {
+            const double share = n > 0 ? (double) t->counts[way][label][answer] / (double) n : 0.0;
+            const bool told =
+                share > below->share ||
+                (share == below->share &&
+                 (label < below->label || (label == below->label && answer <= below->answer)));
+
+            if (label != answer && share > worst.share && !told)
+                worst = (struct mistake){ label, answer, share };
+        }
+    }
+    return worst;
+}
+
+/* The commonest wrong answers of one way, worst first. */
 static void print_mistakes(const struct tally *t, size_t way) {
-    struct tally left = *t;
+    struct mistake mistake = { .share = 2.0 }; /* above any share */
 
     for (int i = 0; i < MISTAKES_SHOWN; i++) {
-        size_t most = 0, label = 0, answer = 0, right, n;
-
-        for (size_t a = 0; a < t->bundle->n_labels; a++)
-            for (size_t b = 0; b < t->bundle->n_labels; b++)
-                if (a != b && left.counts[way][a][b] > most) {
-                    most = left.counts[way][a][b];
-                    label = a;
-                    answer = b;
-                }
-        if (most == 0)
+        mistake = worst_mistake(t, way, &mistake);
+        if (mistake.share == 0.0)
             return;
-        n = count(t, way, label, &right);
         (void) printf("%s %s for %s (%.0f %%)", i == 0 ? way_names[way] : ",",
-                      t->bundle->labels[label], t->bundle->labels[answer],
-                      100.0 * (double) most / (double) n);
-        left.counts[way][label][answer] = 0;
+                      t->bundle->labels[mistake.label], t->bundle->labels[mistake.answer],
+                      100.0 * mistake.share);
     }
 }
 
