@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "common/units.h"
@@ -235,6 +236,33 @@ static void a_plug_around_the_device_does_not_convert(void **state) {
     assert_string_equal(source_format(source), "S16_LE 48000 Hz 2 ch");
 }
 
+static void *open_and_close(void *user) {
+    const struct source_options o = options_for(user);
+
+    for (int i = 0; i < 5; i++) {
+        struct source *source = NULL;
+
+        if (source_open(&o, &source, NULL) < 0)
+            return user;
+        source_free(source);
+    }
+    return NULL;
+}
+
+static void two_threads_may_open_two_devices(void **state) {
+    static char names[2][8] = { "mic16", "mic48" };
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, names[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        void *failed;
+
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
 static void names_for_alsa_lead_to_nodes(void **state) {
     char node[SOURCE_PATH_BYTES], first[SOURCE_PATH_BYTES];
 
@@ -305,6 +333,7 @@ int main(void) {
         cmocka_unit_test(an_unplugged_device_is_gone_until_it_is_back),
         cmocka_unit_test(what_the_device_has_not_is_refused_in_clear_words),
         cmocka_unit_test(a_plug_around_the_device_does_not_convert),
+        cmocka_unit_test(two_threads_may_open_two_devices),
         cmocka_unit_test(names_for_alsa_lead_to_nodes),
     };
 
