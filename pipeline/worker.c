@@ -130,6 +130,8 @@ int worker_wait(struct worker *worker, struct pollfd *fds, size_t n_fds, int64_t
     assert(n_fds <= WORKER_FDS_MAX);
 
     beat(worker);
+    if (worker_stopping(worker)) /* an earlier wait may have read the stop's wake */
+        return -ECANCELED;
     if (n_fds > 0)
         memcpy(all, fds, n_fds * sizeof(*fds));
     all[n_fds] = (struct pollfd){ .fd = worker->wake_fd, .events = POLLIN };

@@ -110,6 +110,22 @@ static void a_joined_worker_may_still_be_woken(void **state) {
     worker_free(worker);
 }
 
+static void wait_twice_for_stop(struct worker *worker, void *user) {
+    while (worker_wait(worker, NULL, 0, WORKER_FOREVER) != -ECANCELED)
+        ;
+    assert_int_equal(worker_wait(worker, NULL, 0, WORKER_FOREVER), -ECANCELED);
+    *(atomic_int *) user = 1;
+}
+
+static void a_stopped_worker_never_waits_again(void **state) {
+    atomic_int result = 0;
+    struct worker *worker = NULL;
+
+    assert_int_equal(worker_new("test", wait_twice_for_stop, &result, &worker), 0);
+    worker_free(worker);
+    assert_int_equal(result, 1);
+}
+
 static void the_heart_beats_with_each_wait(void **state) {
     struct record record = { 0 };
     struct worker *worker = NULL;
@@ -130,6 +146,7 @@ int main(void) {
         cmocka_unit_test(a_worker_is_woken_by_its_data),
         cmocka_unit_test(a_wait_ends_at_its_time_and_not_before),
         cmocka_unit_test(a_joined_worker_may_still_be_woken),
+        cmocka_unit_test(a_stopped_worker_never_waits_again),
         cmocka_unit_test(the_heart_beats_with_each_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
