@@ -16,15 +16,12 @@
 
 #include "models/runner.h"
 
-enum { INT8_VALUES = 256, INT8_LEAST = -128, INT8_MOST = 127 };
-
 static const double PROBABILITY_LEAST = 1e-9; /* its logarithm is still finite */
 
 /* How one embedding enters the head. */
 struct entrance {
     size_t n_items;
-    int8_t missing;            /* value of a missing embedding's items: the input's zero point */
-    int8_t table[INT8_VALUES]; /* encoder's quantisation -> head's, by value + 128 */
+    int8_t missing; /* value of a missing embedding's items: the input's zero point */
 };
 
 struct fusion {
@@ -38,24 +35,8 @@ struct fusion {
     int8_t mask_present, mask_missing;
 };
 
-static int8_t saturate(double value) {
-    if (value < INT8_LEAST)
-        return INT8_LEAST;
-    return value > INT8_MOST ? INT8_MOST : (int8_t) value;
-}
-
 static bool is_int8(const struct tensor_info *info, size_t n_items) {
     return info && info->type == TENSOR_INT8 && info->n_items == n_items;
-}
-
-/* Encoder and head usually agree, then the table changes nothing. */
-static void make_table(const struct tensor_info *from, const struct tensor_info *to,
-                       int8_t ret[INT8_VALUES]) {
-    for (int q = INT8_LEAST; q <= INT8_MOST; q++) {
-        const double real = (double) from->scale * (q - from->zero_point);
-
-        ret[q - INT8_LEAST] = saturate(round(real / (double) to->scale) + to->zero_point);
-    }
 }
 
 static int enter(struct fusion *f, const struct bundle *bundle, size_t i, struct fault *fault) {
@@ -63,13 +44,13 @@ static int enter(struct fusion *f, const struct bundle *bundle, size_t i, struct
     const struct tensor_info *const from = model_output(m->encoder, 0);
     const struct tensor_info *const to = model_input(bundle->head, i);
 
-    if (!is_int8(from, m->n_embedding) || !is_int8(to, m->n_embedding))
+    if (!is_int8(from, m->n_embedding) || !is_int8(to, m->n_embedding) ||
+        from->scale != to->scale || from->zero_point != to->zero_point)
         return fault_set(fault, -ENOTSUP,
                          "bundle %s: the head's input %zu does not fit the embedding of %s",
                          bundle->name, i, m->name);
     f->entrances[i].n_items = m->n_embedding;
     f->entrances[i].missing = (int8_t) to->zero_point;
-    make_table(from, to, f->entrances[i].table);
     return 0;
 }
 
@@ -86,7 +67,7 @@ static int new_head(struct fusion *f, const struct bundle *bundle, struct fault 
         return fault_set(fault, -ENOTSUP, "bundle %s: the head's last input is no int8 mask of %zu",
                          bundle->name, bundle->n_modalities);
     f->mask_missing = (int8_t) mask->zero_point;
-    f->mask_present = saturate(round(1 / (double) mask->scale) + mask->zero_point);
+    f->mask_present = (int8_t) fmin(round(1 / (double) mask->scale) + mask->zero_point, INT8_MAX);
     return runner_new(bundle->head, &f->runner);
 }
 
@@ -162,10 +143,10 @@ static const int8_t *run_head(struct fusion *f,
         const bool is_present = (present & 1U << i) != 0;
 
         mask[i] = is_present ? f->mask_present : f->mask_missing;
-        if (!is_present)
+        if (is_present)
+            memcpy(input, embeddings[i], e->n_items);
+        else
             memset(input, e->missing, e->n_items);
-        for (size_t j = 0; is_present && j < e->n_items; j++)
-            input[j] = e->table[embeddings[i][j] - INT8_LEAST];
     }
     runner_run(f->runner);
     return runner_output(f->runner, 0);
