@@ -5,6 +5,7 @@
  * Time jumps there, the same code as in the threads does it, all notices are handed out.
  */
 #include <errno.h>
+#include <stdbool.h>
 
 #include "common/units.h"
 #include "pipeline/parts.h"
@@ -18,6 +19,8 @@ struct replay {
     struct sensor_options sensors[SENSORS_MAX];
     int (*fn)(const struct notice *notice, void *user);
     void *user;
+    int64_t last_data_ns; /* when data last came */
+    bool is_due;          /* the last step let time pass up to something due */
 };
 
 static int prepare(struct replay *r, const struct pipeline_options *options, struct fault *fault) {
@@ -42,8 +45,9 @@ static int prepare(struct replay *r, const struct pipeline_options *options, str
     e = pipeline_new_at(start_ns < INT64_MAX ? start_ns : REPLAY_START_NS, &r->pipeline);
     if (e < 0)
         return e;
-    r->pipeline->ended_told = true; /* we tell it */
-    return pipeline_apply(r->pipeline, &changed, fault);
+    e = pipeline_apply(r->pipeline, &changed, fault);
+    r->pipeline->ended_told = true; /* we tell it ourselves */
+    return e;
 }
 
 static int open_all(struct pipeline *p, struct fault *fault) {
@@ -90,12 +94,21 @@ static int64_t longest_hop_ns(const struct pipeline *p) {
     return hop_ns;
 }
 
+/* A picture encoder's tick is only due when all data of that instant has been read. */
+static void pump(struct replay *r) {
+    for (size_t i = 0; i < r->pipeline->parts.n_encoders; i++) {
+        struct encoder *const encoder = r->pipeline->parts.encoders[i].encoder;
+
+        if (r->is_due || encoder_due_ns(encoder) == INT64_MAX)
+            encoder_pump(encoder);
+    }
+}
+
 static int hand_out(struct replay *r) {
     struct notice notice;
     int e;
 
-    for (size_t i = 0; i < r->pipeline->parts.n_encoders; i++)
-        encoder_pump(r->pipeline->parts.encoders[i].encoder);
+    pump(r);
     while ((e = pipeline_next(r->pipeline, &notice)) > 0) {
         e = r->fn(&notice, r->user);
         if (e != 0)
@@ -105,34 +118,36 @@ static int hand_out(struct replay *r) {
 }
 
 /* Read what comes next, or only let time pass. Returns 0, 1 at the end of all, -errno. */
-static int step(struct pipeline *p, int64_t *last_data_ns, struct fault *fault) {
+static int step(struct replay *r, struct fault *fault) {
+    struct pipeline *const p = r->pipeline;
     const int64_t due_ns = next_due_ns(p);
     int64_t data_ns;
     struct sensor *const sensor = next_sensor(p, &data_ns);
     int e;
 
     if (!sensor && pipeline_deadline_ns(p) == INT64_MAX &&
-        (due_ns == INT64_MAX || due_ns > *last_data_ns + longest_hop_ns(p)))
+        (due_ns == INT64_MAX || due_ns > r->last_data_ns + longest_hop_ns(p)))
         return 1;
-    if (due_ns < data_ns) { /* what is taken at the very instant still counts for its tick */
+    r->is_due = due_ns < data_ns;
+    if (r->is_due) {
         p->virtual_ns = due_ns > p->virtual_ns ? due_ns : p->virtual_ns;
         return 0;
     }
     p->virtual_ns = data_ns > p->virtual_ns ? data_ns : p->virtual_ns;
-    *last_data_ns = p->virtual_ns;
+    r->last_data_ns = p->virtual_ns;
     e = sensor_read(sensor, fault);
     return e == -ENODATA || e >= 0 ? 0 : e;
 }
 
 static int run(struct replay *r, struct fault *fault) {
-    int64_t last_data_ns = r->pipeline->virtual_ns;
     int e;
 
+    r->last_data_ns = r->pipeline->virtual_ns;
     do {
         e = hand_out(r);
         if (e != 0)
             return e;
-        e = step(r->pipeline, &last_data_ns, fault);
+        e = step(r, fault);
     } while (e == 0);
     if (e < 0)
         return e;

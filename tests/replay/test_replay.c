@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Golden texts: tests/replay/golden/NAME.txt. After a change that is meant to change them,
+ * run with LOOKOUT_GOLDEN_UPDATE=1 and read the difference in git.
+ */
+#include <errno.h>
+#include <math.h>
+
+#include "common/units.h"
+#include "tests/replay/scene.h"
+
+/* Where recordings without a time of their own begin, see pipeline/replay.c. */
+#define START_NS (1000 * NS_PER_S)
+
+struct transcript {
+    char *text;
+    size_t n_bytes;
+    FILE *file; /* writes to text */
+    unsigned n_events, n_scores, n_ended;
+};
+
+static double seconds(int64_t at_ns) {
+    return (double) (at_ns - START_NS) / (double) NS_PER_S;
+}
+
+static void write_evidence(FILE *file, const struct evidence *e) {
+    if (e->present)
+        fprintf(file, " | %s %.0f ms q %.2f share %+.3f", e->modality, e->age_ms, e->quality,
+                e->share);
+    else
+        fprintf(file, " | %s absent%s%s", e->modality, e->quality_reason ? " " : "",
+                e->quality_reason ? e->quality_reason : "");
+}
+
+static void write_event(FILE *file, const struct event *e) {
+    fprintf(file, "%7.3f %-6s %-6s %.3f since %.3f %s", seconds(e->at_ns),
+            event_phase_name(e->phase), e->label, e->confidence, seconds(e->began_ns),
+            strrchr(e->id, '-'));
+    for (size_t i = 0; i < e->n_evidence; i++)
+        write_evidence(file, &e->evidence[i]);
+    if (!isnan(e->skew_ms))
+        fprintf(file, " | skew %.0f ms", e->skew_ms);
+    fputc('\n', file);
+}
+
+static int note(const struct notice *notice, void *user) {
+    struct transcript *const t = user;
+
+    switch (notice->kind) {
+    case NOTICE_EVENT:
+        t->n_events++;
+        write_event(t->file, &notice->event);
+        break;
+    case NOTICE_SENSOR:
+        fprintf(t->file, "%7.3f sensor %s %s %s\n", seconds(notice->sensor.since_ns),
+                notice->sensor.name, sensor_state_name(notice->sensor.state),
+                notice->sensor.reason);
+        break;
+    case NOTICE_SCORES:
+        t->n_scores++;
+        break;
+    case NOTICE_ENDED:
+        t->n_ended++;
+        break;
+    }
+    return 0;
+}
+
+static struct transcript replay(const struct pipeline_options *options) {
+    struct transcript t = { .text = NULL };
+    struct fault fault = { "" };
+    int r;
+
+    t.file = open_memstream(&t.text, &t.n_bytes);
+    assert_non_null(t.file);
+    r = pipeline_replay(options, note, &t, &fault);
+    fclose(t.file);
+    if (r < 0)
+        fail_msg("%s: %s", strerror(-r), fault.text);
+    assert_int_equal(t.n_ended, 1);
+    return t;
+}
+
+static void hold_to_golden(const char *name, const char *text) {
+    char relative[256], path[TEST_PATH_BYTES], stored[16384];
+    size_t n;
+    FILE *file;
+
+    snprintf(relative, sizeof(relative), "tests/replay/golden/%s.txt", name);
+    source_path(relative, path);
+    if (getenv("LOOKOUT_GOLDEN_UPDATE")) {
+        file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(text, file);
+        fclose(file);
+        return;
+    }
+    file = fopen(path, "r");
+    if (!file)
+        fail_msg("%s: %s", path, strerror(errno));
+    n = fread(stored, 1, sizeof(stored) - 1, file);
+    stored[n] = '\0';
+    fclose(file);
+    if (strcmp(stored, text) != 0)
+        fail_msg("%s differs; now:\n%s", relative, text);
+}
+
+/* Twice, since one run cannot show that the next is the same. */
+static void replay_twice(struct scene *scene, const char *golden) {
+    struct transcript first = replay(&scene->options), second = replay(&scene->options);
+
+    assert_string_equal(first.text, second.text);
+    assert_int_equal(first.n_scores, second.n_scores);
+    assert_true(first.n_events > 0);
+    hold_to_golden(golden, first.text);
+    free(first.text);
+    free(second.text);
+}
+
+static void a_scene_gives_the_stored_events_twice(void **state) {
+    struct scene scene;
+
+    scene_open(&scene, true);
+    replay_twice(&scene, "tiny_both");
+    scene_close(&scene);
+}
+
+static void without_pictures_the_sound_is_still_decided(void **state) {
+    struct scene scene;
+
+    scene_open(&scene, true);
+    scene.options.n_sensors = 1;
+    scene.task.sensors[1][0] = '\0';
+    replay_twice(&scene, "tiny_sound");
+    scene_close(&scene);
+}
+
+static void without_sound_the_pictures_are_still_decided(void **state) {
+    struct scene scene;
+
+    scene_open(&scene, true);
+    scene.options.n_sensors = 1;
+    scene.options.sensors = &scene.sensors[SCENE_PICTURE];
+    scene.task.sensors[0][0] = '\0';
+    replay_twice(&scene, "tiny_picture");
+    scene_close(&scene);
+}
+
+static void a_shorter_sound_leaves_the_pictures_alone(void **state) {
+    struct scene scene;
+    char path[TEST_PATH_BYTES], shorter[] = "/tmp/lookout-test-XXXXXX.wav";
+    const int fd = mkstemps(shorter, 4);
+    static char bytes[44 + 32000 * 5]; /* 5 s */
+    FILE *file;
+
+    assert_true(fd >= 0);
+    scene_path("scene.wav", path, sizeof(path));
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fread(bytes, 1, sizeof(bytes), file), sizeof(bytes));
+    fclose(file);
+    assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    close(fd);
+
+    scene_open(&scene, true);
+    strcpy(scene.sensors[SCENE_SOUND].source.device, shorter);
+    replay_twice(&scene, "tiny_sound_lost");
+    scene_close(&scene);
+    unlink(shorter);
+}
+
+static void two_tasks_share_their_encoders_and_decide_alike(void **state) {
+    struct scene scene;
+    struct task_options tasks[2];
+    struct transcript one, two;
+
+    scene_open(&scene, true);
+    one = replay(&scene.options);
+    tasks[0] = tasks[1] = scene.task;
+    strcpy(tasks[1].name, "again");
+    scene.options.tasks = tasks;
+    scene.options.n_tasks = 2;
+    two = replay(&scene.options);
+    assert_int_equal(two.n_events, 2 * one.n_events);
+    assert_int_equal(two.n_scores, 2 * one.n_scores);
+    free(one.text);
+    free(two.text);
+    scene_close(&scene);
+}
+
+static int stop_at_first_score(const struct notice *notice, void *user) {
+    *(int *) user += notice->kind == NOTICE_SCORES;
+    return notice->kind == NOTICE_SCORES ? 42 : 0;
+}
+
+static void the_callback_can_stop_a_replay(void **state) {
+    struct scene scene;
+    int n_scores = 0;
+
+    scene_open(&scene, true);
+    assert_int_equal(pipeline_replay(&scene.options, stop_at_first_score, &n_scores, NULL), 42);
+    assert_int_equal(n_scores, 1);
+    scene_close(&scene);
+}
+
+static void what_cannot_be_replayed_is_refused_with_a_reason(void **state) {
+    struct scene scene;
+    struct fault fault = { "" };
+    struct transcript t = { 0 };
+
+    scene_open(&scene, true);
+    scene.sensors[0].source.loop = true;
+    assert_int_equal(pipeline_replay(&scene.options, note, &t, &fault), -EINVAL);
+    assert_non_null(strstr(fault.text, "microphone"));
+
+    scene.sensors[0].source.loop = false;
+    strcpy(scene.sensors[1].source.device, "/nowhere/scene.rgb");
+    assert_int_equal(pipeline_replay(&scene.options, note, &t, &fault), -ENOENT);
+    assert_non_null(strstr(fault.text, "/nowhere/scene.rgb"));
+    scene_close(&scene);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_scene_gives_the_stored_events_twice),
+        cmocka_unit_test(without_pictures_the_sound_is_still_decided),
+        cmocka_unit_test(without_sound_the_pictures_are_still_decided),
+        cmocka_unit_test(a_shorter_sound_leaves_the_pictures_alone),
+        cmocka_unit_test(two_tasks_share_their_encoders_and_decide_alike),
+        cmocka_unit_test(the_callback_can_stop_a_replay),
+        cmocka_unit_test(what_cannot_be_replayed_is_refused_with_a_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
