@@ -12,6 +12,7 @@ import unittest
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")]
+sys.dont_write_bytecode = True
 import fake_lookoutd
 import tap
 
