@@ -73,10 +73,10 @@ static void state_failed(struct daemon *daemon, const struct fault *fault) {
 static void log_stopped_tasks(const struct plan *plan) {
     for (size_t i = 0; i < plan->n_all_tasks; i++)
         if (plan->all_tasks[i].reason[0])
-            journal_send(LOG_ERR, JOURNAL_TASK,
-                         (struct journal_field[]){ { "TASK", plan->all_tasks[i].name }, { NULL } },
-                         "task %s does not run: %s", plan->all_tasks[i].name,
-                         plan->all_tasks[i].reason);
+            journal_send(
+                LOG_ERR, JOURNAL_TASK,
+                (struct journal_field[]){ { "TASK", plan->all_tasks[i].name }, { NULL, NULL } },
+                "task %s does not run: %s", plan->all_tasks[i].name, plan->all_tasks[i].reason);
 }
 
 /* Make @settings the ones in use; takes them over if it succeeds. Returns 0, -EBADMSG with @fault,
@@ -149,7 +149,7 @@ int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user) {
             state_failed(daemon, &fault);
         journal_send(
             LOG_NOTICE, JOURNAL_CONFIG_APPLIED,
-            (struct journal_field[]){ { "CONFIG_SHA256", daemon->config_sha256 }, { NULL } },
+            (struct journal_field[]){ { "CONFIG_SHA256", daemon->config_sha256 }, { NULL, NULL } },
             "configuration applied");
     } else
         journal_send(LOG_ERR, JOURNAL_CONFIG_BAD, NULL,
@@ -192,7 +192,7 @@ static void log_event(const struct daemon *daemon, const struct event *event) {
                                            { "CONFIDENCE", confidence },
                                            { "EVENT_ID", event->id },
                                            { "BUNDLE_SHA256", event->bundle_sha256 },
-                                           { NULL } },
+                                           { NULL, NULL } },
                  "%s: %s %s (%.0f %%)", event->task, event->label, began ? "began" : "ended",
                  event->confidence * 100);
 }
@@ -223,7 +223,7 @@ static void on_sensor(struct daemon *daemon, const struct sensor_status *sensor)
                                            { "STATE", state },
                                            { "DEVICE", sensor->device },
                                            { "REASON", sensor->reason },
-                                           { NULL } },
+                                           { NULL, NULL } },
                  "sensor %s is %s%s%s", sensor->name, state, sensor->reason[0] ? ": " : "",
                  sensor->reason);
 }
@@ -409,7 +409,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret, struct
     journal_send(LOG_NOTICE, JOURNAL_STARTED,
                  (struct journal_field[]){ { "VERSION", LOOKOUT_VERSION },
                                            { "CONFIG_SHA256", daemon->config_sha256 },
-                                           { NULL } },
+                                           { NULL, NULL } },
                  "lookoutd " LOOKOUT_VERSION " started");
     notify_status(daemon, "READY=1\n");
     *ret = daemon;

@@ -10,8 +10,10 @@
 enum { OPEN_EVENTS_MAX = 64 };
 
 /* The answer to Watch that carries an event; the Event itself stands between these two. */
-static const char event_head[] = "{\"parameters\":{\"event\":",
-                  event_tail[] = "},\"continues\":true}";
+enum {
+    EVENT_HEAD_BYTES = sizeof("{\"parameters\":{\"event\":") - 1,
+    EVENT_TAIL_BYTES = sizeof("},\"continues\":true}") - 1,
+};
 
 struct subscription {
     struct publish_socket *publisher; /* NULL: ended */
@@ -102,7 +104,7 @@ static void drop(struct subscription *s) {
     s->publisher->counts.n_messages_dropped += n_dropped;
     (void) snprintf(pid, sizeof(pid), "%d", (int) connection_peer(s->connection)->pid);
     journal_send(LOG_WARNING, JOURNAL_SUBSCRIBER_DROPPED,
-                 (struct journal_field[]){ { "CLIENT_PID", pid }, { NULL } },
+                 (struct journal_field[]){ { "CLIENT_PID", pid }, { NULL, NULL } },
                  "subscriber dropped: process %s reads too slowly, %u messages lost", pid,
                  n_dropped);
     end(s);
@@ -209,8 +211,8 @@ int publish_socket_event(struct publish_socket *publisher, const struct event *e
     memcpy(kept.task, event->task, sizeof(kept.task));
     memcpy(kept.label, event->label, sizeof(kept.label));
     kept.confidence = highest_confidence(publisher, event);
-    kept.json_at = sizeof(event_head) - 1;
-    kept.json_n_bytes = kept.message->n_bytes - (sizeof(event_head) - 1) - (sizeof(event_tail) - 1);
+    kept.json_at = EVENT_HEAD_BYTES;
+    kept.json_n_bytes = kept.message->n_bytes - EVENT_HEAD_BYTES - EVENT_TAIL_BYTES;
     publisher->counts.n_events++;
     ring_add(publisher->ring, &kept);
     say_to_all(publisher, kept.message, &kept);

@@ -74,7 +74,8 @@ static const struct manifest_key keys[] = {
 /* clang-format on */
 
 enum { N_KEYS = sizeof(keys) / sizeof(keys[0]) };
-_Static_assert((int) N_KEYS <= (int) MANIFEST_KEYS_MAX, "lines[] of struct manifest_section is too short");
+_Static_assert((int) N_KEYS <= (int) MANIFEST_KEYS_MAX,
+               "lines[] of struct manifest_section is too short");
 
 const struct manifest_key *manifest_key(size_t i) {
     return i < N_KEYS ? &keys[i] : NULL;
