@@ -17,7 +17,8 @@ static void show(const struct client *client, const json_t *events, int64_t gap)
     else
         event_heading(screen);
     if (gap > 0)
-        note_line(screen, COLOUR_WARN, "%" PRId64 " event%s gone", gap, gap == 1 ? " is" : "s are");
+        note_line(screen, COLOUR_WARN, "%" PRId64 " earlier event%s no longer kept", gap,
+                  gap == 1 ? " is" : "s are");
     for (size_t i = 0; i < json_array_size(events); i++) {
         event_line(screen, json_array_get(events, i));
         if (client->options.long_form)

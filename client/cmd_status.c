@@ -83,11 +83,13 @@ static int write_stages(const struct screen *screen, json_t *statistics) {
         if (r < 0 || !stage_of(name, "_ms_p50", stage))
             continue;
         (void) snprintf(p99, sizeof(p99), "%s_ms_p99", stage); /* fits */
+        if (!(field_number(statistics, p99) > 0))
+            continue; /* nothing went through it yet */
         r = table_add(table, COLOUR_NONE, stage);
         r = r < 0 ? r : table_addf(table, COLOUR_NONE, "%.1f ms", json_number_value(value));
         r = r < 0 ? r : table_addf(table, COLOUR_NONE, "%.1f ms", field_number(statistics, p99));
     }
-    if (r == 0)
+    if (r == 0 && table_n_rows(table) > 0)
         table_write(table, screen, INDENT_COLUMNS);
     return r;
 }

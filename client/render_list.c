@@ -43,6 +43,7 @@ static int add_format(struct table *table, const json_t *sensor) {
 
 static int add_sensor(struct table *table, const struct screen *screen, const json_t *sensor) {
     const char *state = field_text(sensor, "state");
+    const bool delivers = strcmp(state, "running") == 0 || strcmp(state, "degraded") == 0;
     char lasts[TIME_BYTES];
     int r;
 
@@ -51,7 +52,7 @@ static int add_sensor(struct table *table, const struct screen *screen, const js
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "kind"));
     r = r < 0 ? r : table_add(table, state_colour(state), state);
     r = r < 0 ? r : table_add(table, COLOUR_NONE, lasts);
-    r = r < 0 ? r : add_percent(table, field_number(sensor, "quality"));
+    r = r < 0 ? r : add_percent(table, delivers ? field_number(sensor, "quality") : (double) NAN);
     r = r < 0 ? r : add_count(table, field_integer(sensor, "n_gaps"));
     r = r < 0 ? r : add_count(table, field_integer(sensor, "n_lost"));
     r = r < 0 ? r : add_format(table, sensor);
@@ -102,7 +103,7 @@ static int add_task(struct table *table, const json_t *task) {
     int r;
 
     join(json_object_get(task, "present"), present, sizeof(present));
-    for (size_t i = 0; i < n_best && i < N_SCORES_SHOWN && n < sizeof(scores); i++)
+    for (size_t i = 0; *present && i < n_best && i < N_SCORES_SHOWN && n < sizeof(scores); i++)
         n += (size_t) snprintf(scores + n, sizeof(scores) - n, "%s%.60s %.2f",
                                i ? ", " : "", /* cut is fine */
                                best[i].label, best[i].value);

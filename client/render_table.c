@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SPACE_COLUMNS = 2, SHRUNK_COLUMNS_MIN = 8, CELL_BYTES_MAX = 512 };
+enum { SPACE_COLUMNS = 2, SHRUNK_COLUMNS_MIN = 8, DROPPED_COLUMNS_MIN = 16, CELL_BYTES_MAX = 512 };
 
 struct cell {
     char *text; /* owned */
@@ -94,12 +94,17 @@ static size_t total(const size_t *widths, size_t n) {
     return columns > SPACE_COLUMNS ? columns - SPACE_COLUMNS : 0;
 }
 
+/* No narrower: what may be left out is of no use as a few letters. */
+static size_t columns_min(const struct column *column) {
+    return column->drop ? DROPPED_COLUMNS_MIN : SHRUNK_COLUMNS_MIN;
+}
+
 /* The widest column that may still give room, or SIZE_MAX. */
 static size_t widest(const struct table *table, const size_t *widths) {
     size_t found = SIZE_MAX;
 
     for (size_t c = 0; c < table->n_columns; c++)
-        if (table->columns[c].shrink && widths[c] > SHRUNK_COLUMNS_MIN &&
+        if (table->columns[c].shrink && widths[c] > columns_min(&table->columns[c]) &&
             (found == SIZE_MAX || widths[c] > widths[found]))
             found = c;
     return found;
@@ -182,6 +187,10 @@ static void write_row(const struct table *table, const struct screen *screen,
         screen_space(screen, SPACE_COLUMNS);
     }
     (void) fputc('\n', screen->out); /* ferror() is looked at when the program ends */
+}
+
+size_t table_n_rows(const struct table *table) {
+    return table->n_cells / table->n_columns;
 }
 
 void table_write(const struct table *table, const struct screen *screen, size_t indent) {

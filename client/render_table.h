@@ -36,6 +36,9 @@ int table_add(struct table *table, enum colour colour, const char *text);
 __attribute__((format(printf, 3, 4))) int table_addf(struct table *table, enum colour colour,
                                                      const char *format, ...);
 
+/** Rows that are full. */
+size_t table_n_rows(const struct table *table);
+
 /** Write heading and rows, each line after @indent spaces. Columns that are empty in every row are
  * left out. */
 void table_write(const struct table *table, const struct screen *screen, size_t indent);

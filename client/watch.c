@@ -124,8 +124,8 @@ static void show_plain(const struct client *client, const json_t *parameters) {
     const int64_t gap = field_integer(parameters, "gap");
 
     if (gap > 0)
-        note_line(screen, COLOUR_WARN, "%" PRId64 " event%s gone: lookoutd no longer keeps %s", gap,
-                  gap == 1 ? " is" : "s are", gap == 1 ? "it" : "them");
+        note_line(screen, COLOUR_WARN, "%" PRId64 " earlier event%s no longer kept by lookoutd",
+                  gap, gap == 1 ? " is" : "s are");
     if (json_is_object(change))
         change_line(screen, change);
     if (json_is_object(scores))
@@ -178,7 +178,7 @@ void tally_write(const struct screen *screen, const struct tally *tally, int64_t
     (void) fprintf(screen->out, "\n%" PRIu64 " event%s in %s", n_events, n_events == 1 ? "" : "s",
                    span);
     if (tally->n_gap > 0)
-        (void) fprintf(screen->out, ", %" PRIu64 " more not seen", tally->n_gap);
+        (void) fprintf(screen->out, ", %" PRIu64 " earlier no longer kept", tally->n_gap);
     (void) fputc('\n', screen->out); /* ferror() is looked at by main() */
     if (tally->n_labels > 0)
         (void) write_labels(screen, tally); /* without memory the count above must do */
