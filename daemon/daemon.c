@@ -73,10 +73,9 @@ static void state_failed(struct daemon *daemon, const struct fault *fault) {
 static void log_stopped_tasks(const struct plan *plan) {
     for (size_t i = 0; i < plan->n_all_tasks; i++)
         if (plan->all_tasks[i].reason[0])
-            journal_send(
-                LOG_ERR, JOURNAL_TASK,
-                (struct journal_field[]){ { "TASK", plan->all_tasks[i].name }, { NULL, NULL } },
-                "task %s does not run: %s", plan->all_tasks[i].name, plan->all_tasks[i].reason);
+            journal_send(LOG_ERR, JOURNAL_TASK, JOURNAL_FIELDS({ "TASK", plan->all_tasks[i].name }),
+                         "task %s does not run: %s", plan->all_tasks[i].name,
+                         plan->all_tasks[i].reason);
 }
 
 /* Make @settings the ones in use; takes them over if it succeeds. Returns 0, -EBADMSG with @fault,
@@ -147,10 +146,9 @@ int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user) {
     if (r == 0) {
         if (state_keep_config(daemon->state, daemon->settings, &fault) < 0)
             state_failed(daemon, &fault);
-        journal_send(
-            LOG_NOTICE, JOURNAL_CONFIG_APPLIED,
-            (struct journal_field[]){ { "CONFIG_SHA256", daemon->config_sha256 }, { NULL, NULL } },
-            "configuration applied");
+        journal_send(LOG_NOTICE, JOURNAL_CONFIG_APPLIED,
+                     JOURNAL_FIELDS({ "CONFIG_SHA256", daemon->config_sha256 }),
+                     "configuration applied");
     } else
         journal_send(LOG_ERR, JOURNAL_CONFIG_BAD, NULL,
                      "the configuration was refused, the old one stays");
@@ -187,12 +185,9 @@ static void log_event(const struct daemon *daemon, const struct event *event) {
         return;
     (void) snprintf(confidence, sizeof(confidence), "%.3f", event->confidence);
     journal_send(LOG_NOTICE, began ? JOURNAL_EVENT_BEGAN : JOURNAL_EVENT_ENDED,
-                 (struct journal_field[]){ { "TASK", event->task },
-                                           { "LABEL", event->label },
-                                           { "CONFIDENCE", confidence },
-                                           { "EVENT_ID", event->id },
-                                           { "BUNDLE_SHA256", event->bundle_sha256 },
-                                           { NULL, NULL } },
+                 JOURNAL_FIELDS({ "TASK", event->task }, { "LABEL", event->label },
+                                { "CONFIDENCE", confidence }, { "EVENT_ID", event->id },
+                                { "BUNDLE_SHA256", event->bundle_sha256 }),
                  "%s: %s %s (%.0f %%)", event->task, event->label, began ? "began" : "ended",
                  event->confidence * 100);
 }
@@ -219,11 +214,8 @@ static void on_sensor(struct daemon *daemon, const struct sensor_status *sensor)
                                  &context); /* out of memory: status still has it */
     publish_bus_change(daemon->bus, sensor);
     journal_send(sensor->state == SENSOR_LOST ? LOG_WARNING : LOG_INFO, JOURNAL_SENSOR,
-                 (struct journal_field[]){ { "SENSOR", sensor->name },
-                                           { "STATE", state },
-                                           { "DEVICE", sensor->device },
-                                           { "REASON", sensor->reason },
-                                           { NULL, NULL } },
+                 JOURNAL_FIELDS({ "SENSOR", sensor->name }, { "STATE", state },
+                                { "DEVICE", sensor->device }, { "REASON", sensor->reason }),
                  "sensor %s is %s%s%s", sensor->name, state, sensor->reason[0] ? ": " : "",
                  sensor->reason);
 }
@@ -406,11 +398,10 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret, struct
     if (problems_none(&daemon->problems) &&
         state_keep_config(daemon->state, daemon->settings, &kept) < 0)
         state_failed(daemon, &kept);
-    journal_send(LOG_NOTICE, JOURNAL_STARTED,
-                 (struct journal_field[]){ { "VERSION", LOOKOUT_VERSION },
-                                           { "CONFIG_SHA256", daemon->config_sha256 },
-                                           { NULL, NULL } },
-                 "lookoutd " LOOKOUT_VERSION " started");
+    journal_send(
+        LOG_NOTICE, JOURNAL_STARTED,
+        JOURNAL_FIELDS({ "VERSION", LOOKOUT_VERSION }, { "CONFIG_SHA256", daemon->config_sha256 }),
+        "lookoutd " LOOKOUT_VERSION " started");
     notify_status(daemon, "READY=1\n");
     *ret = daemon;
     daemon = NULL;

@@ -37,10 +37,13 @@ struct journal_field {
 
 enum { JOURNAL_FIELDS_MAX = 8 };
 
+/** JOURNAL_FIELDS({ "SENSOR", name }, { "STATE", state }), for the present call. */
+#define JOURNAL_FIELDS(...) ((const struct journal_field[]){ __VA_ARGS__, { NULL, NULL } })
+
 /**
  * Write one entry.
  * @priority  LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO ...
- * @fields    up to JOURNAL_FIELDS_MAX, ended by one without a name; NULL: none.
+ * @fields    up to JOURNAL_FIELDS_MAX, made by JOURNAL_FIELDS(); NULL: none.
  * What clients can cause is limited to a few entries each ten seconds; the rest is counted and told
  * later.
  */

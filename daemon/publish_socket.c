@@ -103,8 +103,7 @@ static void drop(struct subscription *s) {
     s->publisher->counts.n_subscribers_dropped++;
     s->publisher->counts.n_messages_dropped += n_dropped;
     (void) snprintf(pid, sizeof(pid), "%d", (int) connection_peer(s->connection)->pid);
-    journal_send(LOG_WARNING, JOURNAL_SUBSCRIBER_DROPPED,
-                 (struct journal_field[]){ { "CLIENT_PID", pid }, { NULL, NULL } },
+    journal_send(LOG_WARNING, JOURNAL_SUBSCRIBER_DROPPED, JOURNAL_FIELDS({ "CLIENT_PID", pid }),
                  "subscriber dropped: process %s reads too slowly, %u messages lost", pid,
                  n_dropped);
     end(s);

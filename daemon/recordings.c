@@ -31,11 +31,9 @@ static void log_recording(const struct connection *connection, const char *senso
 
     (void) snprintf(pid, sizeof(pid), "%d", (int) connection_peer(connection)->pid);
     (void) snprintf(uid, sizeof(uid), "%u", connection_peer(connection)->uid);
-    journal_send(
-        LOG_NOTICE, JOURNAL_RECORDING,
-        (struct journal_field[]){
-            { "SENSOR", sensor }, { "CLIENT_PID", pid }, { "CLIENT_UID", uid }, { NULL, NULL } },
-        "sensor %s: %s by process %s of user %s", sensor, what, pid, uid);
+    journal_send(LOG_NOTICE, JOURNAL_RECORDING,
+                 JOURNAL_FIELDS({ "SENSOR", sensor }, { "CLIENT_PID", pid }, { "CLIENT_UID", uid }),
+                 "sensor %s: %s by process %s of user %s", sensor, what, pid, uid);
 }
 
 /* @fd becomes the pipeline's if it succeeds. Returns NULL, or the refusal. */
@@ -126,10 +124,9 @@ struct message *recordings_stop(struct recordings *recordings, struct daemon *da
         struct record_result result = { 0 };
         const int r = pipeline_record_stop(daemon->pipeline, recordings->items[i].id, &result);
 
-        journal_send(
-            LOG_NOTICE, JOURNAL_RECORDING,
-            (struct journal_field[]){ { "SENSOR", recordings->items[i].sensor }, { NULL, NULL } },
-            "sensor %s: recording ended", recordings->items[i].sensor);
+        journal_send(LOG_NOTICE, JOURNAL_RECORDING,
+                     JOURNAL_FIELDS({ "SENSOR", recordings->items[i].sensor }),
+                     "sensor %s: recording ended", recordings->items[i].sensor);
         (void) json_array_append_new(results, result_json(daemon, recordings->items[i].sensor,
                                                           r < 0 ? r : result.error, &result));
     }

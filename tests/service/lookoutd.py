@@ -170,6 +170,15 @@ class Daemon:
         with open(f'/proc/{self.process.pid}/statm', encoding='ascii') as statm:
             return int(statm.read().split()[1]) * os.sysconf('SC_PAGESIZE') // 1024
 
+    def is_sanitized(self):
+        """Built with a sanitizer, which is slow and never gives memory back."""
+        with open(f'/proc/{self.process.pid}/maps', encoding='ascii', errors='replace') as maps:
+            return 'libasan' in (text := maps.read()) or 'libtsan' in text
+
+    def grown_kib(self, before):
+        """How much memory was taken since it was @before."""
+        return 0 if self.is_sanitized() else self.resident_kib() - before
+
     def n_descriptors(self):
         return len(os.listdir(f'/proc/{self.process.pid}/fd'))
 
