@@ -93,7 +93,7 @@ static void end_row(struct encoder *e, int64_t end_ns, const struct heard *heard
     struct embedding embedding = { .capture_ns = end_ns };
     struct quality quality;
 
-    if (e->tick_ns == 0)
+    if (e->tick_ns == 0 || end_ns < e->tick_ns - e->hop_ns) /* the start, or time ran backwards */
         e->tick_ns = end_ns % e->hop_ns == 0 ? end_ns : tick_after(e, end_ns);
     if (end_ns < e->tick_ns)
         return;
@@ -129,7 +129,6 @@ static void take_block(struct encoder *e, const struct heard *heard) {
     if (e->next_block_ns != 0 && !follows(e, block)) {
         sound_window_reset(e->window); /* no window may span a gap */
         e->after_gap = true;
-        e->tick_ns = 0;
     }
     e->next_block_ns = block->time_ns + block_items_ns(SOUND_BLOCK_ITEMS);
     sound_quality_push(e->quality, block->samples, SOUND_BLOCK_ITEMS);
