@@ -6,13 +6,20 @@
 #include "client/field.h"
 #include "client/render_list.h"
 
+/* Whether @wanted is the section, or the kind of section: "camera" for "camera gate". */
+static bool is_wanted(const char *section, const char *wanted) {
+    const size_t n = strlen(wanted);
+
+    return strncmp(section, wanted, n) == 0 && (section[n] == '\0' || section[n] == ' ');
+}
+
 /* The settings of @section alone, or all without one; a new array, NULL without memory. */
 static json_t *select_section(const json_t *settings, const char *section) {
     _cleanup_(json_decrefp) json_t *selected = json_array();
 
     for (size_t i = 0; selected && i < json_array_size(settings); i++) {
         json_t *setting = json_array_get(settings, i);
-        if (section && strcmp(field_text(setting, "section"), section) != 0)
+        if (section && !is_wanted(field_text(setting, "section"), section))
             continue;
         if (json_array_append(selected, setting) < 0)
             return NULL;
@@ -49,11 +56,32 @@ int cmd_config(struct client *client, struct fault *fault) {
     return show(client, selected, fault);
 }
 
+/* Every mistake in a line of its own; there may be more than a fault has room for. */
+static int show_mistakes(const struct client *client, const struct reply *reply,
+                         struct fault *fault) {
+    const json_t *errors = json_object_get(reply->parameters, "errors");
+    const struct screen screen = screen_of(stderr);
+
+    if (strcmp(reply->error, LOOKOUT_INTERFACE ".BadConfig") != 0)
+        return reply_fault(reply, fault);
+    if (client->options.json)
+        client_json(client, reply->parameters);
+    for (size_t i = 0; !client->options.json && i < json_array_size(errors); i++) {
+        const char *line = json_string_value(json_array_get(errors, i));
+        (void) screen_text(&screen, COLOUR_NONE, line ? line : "",
+                           SIZE_MAX); /* the terminal wraps */
+        (void) fputc('\n', stderr);   /* which has no reader to tell */
+    }
+    return fault_set(fault, -EREMOTEIO, "the configuration is wrong; the old one goes on");
+}
+
 int cmd_reload(struct client *client, struct fault *fault) {
     _cleanup_(reply_clear) struct reply reply = { 0 };
     const json_t *changed;
     int r = client_ask(client, "Reload", NULL, &reply, fault);
 
+    if (r == -EREMOTEIO)
+        return show_mistakes(client, &reply, fault);
     if (r < 0)
         return r;
     changed = json_object_get(reply.parameters, "changed");

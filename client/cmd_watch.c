@@ -123,16 +123,40 @@ static int follow(struct watch *watch, struct fault *fault) {
     return 0;
 }
 
+/* A person who sees nothing come must know why: what does not work already at the beginning. */
+static int show_troubles(const struct client *client, struct fault *fault) {
+    _cleanup_(reply_clear) struct reply reply = { 0 };
+    int r = client_ask(client, "Status", NULL, &reply, fault);
+    const json_t *sensors = json_object_get(reply.parameters, "sensors");
+    const json_t *tasks = json_object_get(reply.parameters, "tasks");
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < json_array_size(sensors); i++)
+        sensor_line(&client->screen, json_array_get(sensors, i));
+    for (size_t i = 0; i < json_array_size(tasks); i++) {
+        const json_t *task = json_array_get(tasks, i);
+        if (*field_text(task, "reason"))
+            note_line(&client->screen, COLOUR_BAD, "the task %s does not run: %s",
+                      field_text(task, "name"), field_text(task, "reason"));
+    }
+    if (json_array_size(tasks) == 0)
+        note_line(&client->screen, COLOUR_WARN, "no task is configured, so no events will come");
+    return 0;
+}
+
 static int run(struct watch *watch, struct fault *fault) {
     const struct client *client = watch->client;
     int r = subscribe(watch, fault);
 
     if (r < 0)
         return r;
-    if (!client->options.json)
+    if (!client->options.json) {
         event_heading(&client->screen);
-    (void) fflush(client->screen.out); /* ferror() is looked at by main() */
-    r = follow(watch, fault);
+        r = show_troubles(client, fault);
+        (void) fflush(client->screen.out); /* ferror() is looked at by main() */
+    }
+    r = r < 0 ? r : follow(watch, fault);
     if (!client->options.json)
         tally_write(&client->screen, &watch->tally, now_ns() - watch->start_ns, &watch->cursor);
     return r;

@@ -33,8 +33,9 @@ static const struct command commands[] = {
       "lookoutctl tasks" },
     { "bundles", "", cmd_bundles, 0, 0, "bundles that were found",
       "Each bundle with version, licence, trust and path.", "lookoutctl bundles" },
-    { "config", "[SECTION]", cmd_config, 0, 1, "every setting and where it was set",
-      "Every key with its value and the file:line that set it. SECTION shows one only.",
+    { "config", "[SECTION | KIND]", cmd_config, 0, 1, "every setting and where it was set",
+      "Every key with its value and the file:line that set it. SECTION shows\none only, KIND all "
+      "of a kind.",
       "lookoutctl config 'camera gate'" },
     { "reload", "", cmd_reload, 0, 0, "read the configuration again",
       "What did not change goes on running. Lists what changed; with a mistake in the files the\n"
@@ -128,20 +129,14 @@ static int dispatch(struct client *client, int argc, char **argv, struct fault *
     return command->run(client, fault);
 }
 
-/* The sentence on stderr, line by line, made harmless: parts of it came from the socket. */
+/* The sentence on stderr, made harmless: parts of it came from the socket. */
 static void complain(const struct fault *fault, int error) {
     const struct screen screen = screen_of(stderr);
-    char text[sizeof(fault->text)];
-    char *rest = text, *line;
 
-    (void) strcpy(text, *fault->text ? fault->text : strerror(-error)); /* both fit */
-    (void) fputs("lookoutctl: ", stderr);
-    while ((line = strsep(&rest, "\n"))) {
-        (void) screen_text(&screen, COLOUR_NONE, line, SIZE_MAX); /* stderr has no reader to tell */
-        (void) fputc('\n', stderr);
-    }
-    if (error == -EINVAL)
-        (void) fputs("Try `lookoutctl --help`.\n", stderr);
+    (void) fputs("lookoutctl: ", stderr); /* stderr has no reader to tell */
+    (void) screen_text(&screen, COLOUR_NONE, *fault->text ? fault->text : strerror(-error),
+                       SIZE_MAX);
+    (void) fputs(error == -EINVAL ? "\nTry `lookoutctl --help`.\n" : "\n", stderr);
 }
 
 static int exit_status(int error) {

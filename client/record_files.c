@@ -115,12 +115,16 @@ static enum recorded_data look_at(int fd) {
     return magic[0] == 0xff && magic[1] == 0xd8 ? RECORDED_PICTURE : RECORDED_NOTHING;
 }
 
-/* Give the whole files their names; what holds nothing keeps .part. */
+/* Give the whole files their names; what is none of these keeps .part, what is empty goes. */
 static int name_whole(const struct record_files *files, struct recorded *item,
                       struct fault *fault) {
     char name[RECORDED_FILE_BYTES];
 
     item->data = look_at(item->fd);
+    if (item->data == RECORDED_NOTHING && lseek(item->fd, 0, SEEK_END) == 0) {
+        (void) unlinkat(files->directory_fd, item->file, 0); /* else it stays, empty */
+        item->file[0] = '\0';
+    }
     if (item->data == RECORDED_NOTHING)
         return 0;
     name_file(item->sensor, item->data == RECORDED_SOUND ? ".wav" : ".mjpeg", name);

@@ -219,8 +219,10 @@ void event_details(const struct screen *screen, const json_t *event) {
     details_line(screen, "task", text);
 }
 
-void change_line(const struct screen *screen, const json_t *change) {
-    const char *state = field_text(change, "state"), *reason = field_text(change, "reason");
+/* "14:03:22.5  sensor  gate is lost: no such device" */
+static void state_line(const struct screen *screen, const char *name, const json_t *object,
+                       const json_t *instant) {
+    const char *state = field_text(object, "state"), *reason = field_text(object, "reason");
     enum colour colour = COLOUR_WARN;
     char clock[TIME_BYTES], text[LINE_BYTES];
 
@@ -228,14 +230,24 @@ void change_line(const struct screen *screen, const json_t *change) {
         colour = COLOUR_GOOD;
     else if (strcmp(state, "lost") == 0)
         colour = COLOUR_BAD;
-    time_clock(json_object_get(change, "at"), clock);
-    (void) snprintf(text, sizeof(text), "%s is %s%s%s", field_text(change, "sensor"),
-                    state, /* cut is fine */
-                    *reason ? ": " : "", reason);
+    time_clock(instant, clock);
+    (void) snprintf(text, sizeof(text), "%s is %s%s%s", name, state, *reason ? ": " : "",
+                    reason); /* cut is fine */
     screen_cell(screen, COLOUR_DIM, clock, CLOCK_COLUMNS + 2);
     screen_cell(screen, colour, "sensor", PHASE_COLUMNS + 2);
     (void) screen_text(screen, colour, text, SIZE_MAX); /* the terminal wraps */
     (void) fputc('\n', screen->out);
+}
+
+void change_line(const struct screen *screen, const json_t *change) {
+    state_line(screen, field_text(change, "sensor"), change, json_object_get(change, "at"));
+}
+
+void sensor_line(const struct screen *screen, const json_t *sensor) {
+    const char *state = field_text(sensor, "state");
+
+    if (strcmp(state, "lost") == 0 || strcmp(state, "degraded") == 0 || strcmp(state, "off") == 0)
+        state_line(screen, field_text(sensor, "name"), sensor, json_object_get(sensor, "since"));
 }
 
 size_t best_scores(const json_t *scores, struct score *ret) {

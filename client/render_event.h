@@ -18,6 +18,10 @@ void event_details(const struct screen *screen, const json_t *event);
 /** One Change of a sensor. */
 void change_line(const struct screen *screen, const json_t *change);
 
+/** One Sensor that is lost, degraded or off, as if it had changed just now; nothing for any other.
+ */
+void sensor_line(const struct screen *screen, const json_t *sensor);
+
 /**
  * The best of @scores, label to 0..1, at the time @instant (NULL: none known).
  * @task  whose decision; "" if not known.

@@ -12,8 +12,8 @@ struct wording {
 };
 
 static const struct wording wordings[] = {
-    { LOOKOUT_INTERFACE ".NotAllowed", "needs", "not allowed; this needs ",
-      " (root or a member of lookout-admin may change things)" },
+    { LOOKOUT_INTERFACE ".NotAllowed", "needs", "not allowed; this needs ", "" },
+    { LOOKOUT_INTERFACE ".BadConfig", "", "the configuration is wrong; the old one goes on", "" },
     { LOOKOUT_INTERFACE ".NoSuchSensor", "name", "there is no sensor ",
       "; `lookoutctl sensors` lists them" },
     { LOOKOUT_INTERFACE ".NoSuchTask", "name", "there is no task ",
@@ -29,29 +29,11 @@ static const struct wording wordings[] = {
     { "org.varlink.service.InvalidParameter", "parameter", "lookoutd refuses the parameter ", "" },
 };
 
-/* All lines of BadConfig, one below the other, as far as they fit. */
-static void join_errors(const json_t *errors, struct fault *fault) {
-    size_t n_bytes = 0, i;
-    json_t *line;
-
-    (void) fault_set(fault, 0, "the configuration is wrong; the old one goes on:");
-    json_array_foreach(errors, i, line) {
-        n_bytes = strlen(fault->text);
-        (void) snprintf(fault->text + n_bytes, sizeof(fault->text) - n_bytes,
-                        "\n  %s", /* cut is fine */
-                        json_string_value(line) ? json_string_value(line) : "");
-    }
-}
-
 int reply_fault(const struct reply *reply, struct fault *fault) {
     const char *error = reply->error ? reply->error : "";
 
     if (!fault)
         return -EREMOTEIO;
-    if (strcmp(error, LOOKOUT_INTERFACE ".BadConfig") == 0) {
-        join_errors(json_object_get(reply->parameters, "errors"), fault);
-        return -EREMOTEIO;
-    }
     if (strcmp(error, LOOKOUT_INTERFACE ".TooSlow") == 0)
         return fault_set(fault, -EREMOTEIO,
                          "lookoutd dropped this subscriber: it read too slowly, %lld lost",

@@ -106,7 +106,8 @@ class Lookoutctl(unittest.TestCase):
         interface = fake_lookoutd.INTERFACE
         self.serve(Reload={"error": interface + "BadConfig", "parameters": {"errors": ["a.ini:1: x", "a.ini:2: y"]}},
                    ListTasks={"error": interface + "NotAllowed", "parameters": {"needs": "group lookout-admin"}})
-        self.assertIn("\n  a.ini:1: x\n  a.ini:2: y\n", self.run_it("reload", status=1))
+        self.assertEqual(self.run_it("reload", status=1), "a.ini:1: x\na.ini:2: y\n"
+                         "lookoutctl: the configuration is wrong; the old one goes on\n")
         self.assertIn("this needs group lookout-admin", self.run_it("tasks", status=1))
         self.assertIn("Foo", self.run_it("call", "Foo", status=1))
 
@@ -119,11 +120,18 @@ class Lookoutctl(unittest.TestCase):
         self.assertEqual(json.loads(lines[0]), {"gap": 0, "boot_id": fake_lookoutd.boot_id(), "sequence": 0})
         self.assertEqual([json.loads(line)["event"]["sequence"] for line in lines[1:]], [1, 2, 3, 4])
 
+    def test_watch_begins_with_what_does_not_work(self):
+        self.serve(ListTasks=[], Status={**fake_lookoutd.REPLIES["Status"], "tasks": []})
+        said = self.run_it("watch", "--since", "0", "--count", "1")
+        self.assertIn("gate is lost: /dev/video0: no such device, retrying", said)
+        self.assertNotIn("yard-mic", said)
+        self.assertIn("no task is configured, so no events will come", said)
+
     def test_filters_travel_to_the_daemon(self):
         self.serve()
         self.run_it("watch", "--task", "yard", "--label", "dog", "--label", "car", "--min-confidence", "0.5",
-                    "--scores", "--since", "b007:2", "--count", "1")
-        self.assertEqual(self.daemon.calls[0], {
+                    "--scores", "--since", "b007:2", "--count", "1", "--json")
+        self.assertEqual(self.daemon.calls[-1], {
             "method": fake_lookoutd.INTERFACE + "Watch", "more": True,
             "parameters": {"after_boot_id": "b007", "after_sequence": 2, "tasks": ["yard"],
                            "labels": ["dog", "car"], "min_confidence": 0.5, "scores": True}})
@@ -131,12 +139,12 @@ class Lookoutctl(unittest.TestCase):
     def test_watch_goes_on_from_its_cursor_when_the_daemon_restarts(self):
         self.serve()
         with self.start(LOOKOUTCTL, "watch", "--since", "0") as process:
-            self.read_until(process, "gate is lost")
+            self.read_until(process, "gate is lost: no such")
             self.daemon.stop()
             self.read_until(process, "lookoutd is gone")
             self.daemon.start()
             self.read_until(process, "lookoutd is back after")
-            self.read_until(process, "gate is lost")
+            self.read_until(process, "gate is lost: no such")
             process.send_signal(signal.SIGINT)
             self.read_until(process, "2 events in ")
         self.assertEqual(process.returncode, 0)
@@ -146,7 +154,7 @@ class Lookoutctl(unittest.TestCase):
     def test_watch_ends_by_time_even_while_the_daemon_is_away(self):
         self.serve()
         with self.start(LOOKOUTCTL, "watch", "--for", "1.5") as process:
-            self.read_until(process, "gate is lost")
+            self.read_until(process, "gate is lost: no such")
             self.daemon.stop()
             self.daemon = None
             began = time.monotonic()

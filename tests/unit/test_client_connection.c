@@ -203,7 +203,7 @@ static void error_replies_are_put_in_words(void **state) {
     assert_words(*state,
                  "{\"error\":\"org.lookoutd.Lookout1.BadConfig\",\"parameters\":{\"errors\":[\"a:1:"
                  " x\",7,\"a:2: y\"]}}",
-                 "the configuration is wrong; the old one goes on:\n  a:1: x\n  \n  a:2: y");
+                 "the configuration is wrong; the old one goes on");
     assert_words(*state, "{\"error\":\"org.lookoutd.Lookout1.TooSlow\"}",
                  "lookoutd dropped this subscriber: it read too slowly, 0 lost");
     assert_words(*state, "{\"error\":\"com.example.Odd\",\"parameters\":[]}",
