@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Method: operators are checked in the order they run, become steps, and their tensors get buffers:
- * a step without run() lends its input's buffer to its output; an operator that may work
- * in place takes over the buffer of an input that dies there. Then the arena is laid out.
+ * Method: one pass over the operators in the order they run. Each must find its inputs written by
+ * then and becomes one step, which keeps what it needs of the file.
  */
 #include "models/graph.h"
 
@@ -10,7 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { NEVER = -1 };
+#include "models/graph_memory.h"
+#include "models/op_check.h"
 
 /* While a graph is planned. */
 struct planner {
@@ -19,9 +19,7 @@ struct planner {
     struct pool *pool, *scratch;
     struct fault *fault;
     struct graph *graph;
-    bool *known;       /* [tensors] constant, input, or written by now */
-    int32_t *last_use; /* [tensors] moment; NEVER */
-    size_t n_buffers_max;
+    bool *known; /* [tensors] constant, input, or written by now */
     uint64_t work;
 };
 
@@ -47,8 +45,7 @@ static int copy_tensors(struct planner *planner) {
     graph->n_tensors = file->n_tensors;
     graph->tensors = pool_zeros(planner->pool, file->n_tensors, sizeof(*graph->tensors));
     planner->known = pool_zeros(planner->scratch, file->n_tensors, sizeof(*planner->known));
-    planner->last_use = pool_zeros(planner->scratch, file->n_tensors, sizeof(*planner->last_use));
-    if (!graph->tensors || !planner->known || !planner->last_use)
+    if (!graph->tensors || !planner->known)
         return no_memory(planner);
 
     for (size_t i = 0; i < file->n_tensors; i++) {
@@ -71,7 +68,6 @@ static int copy_tensors(struct planner *planner) {
         };
         (void) memcpy(to->info.dims, from->dims, sizeof(from->dims));
         planner->known[i] = from->data != NULL;
-        planner->last_use[i] = NEVER;
     }
     return 0;
 }
@@ -291,78 +287,6 @@ static int count_work(struct planner *planner, const struct step *step) {
                      planner->file->bytes->name, step->index, step->op->name, GRAPH_WORK_MAX);
 }
 
-static int lower_all(struct planner *planner) {
-    const struct tflite_file *file = planner->file;
-    struct graph *graph = planner->graph;
-
-    graph->n_steps = file->n_operators;
-    graph->steps = pool_zeros(planner->pool, file->n_operators, sizeof(*graph->steps));
-    if (!graph->steps)
-        return no_memory(planner);
-    for (size_t i = 0; i < file->n_operators; i++) {
-        int r = lower(planner, i);
-
-        if (r < 0)
-            return r;
-        r = count_work(planner, &graph->steps[i]);
-        if (r < 0)
-            return r;
-        r = check_bytes(planner);
-        if (r < 0)
-            return r;
-    }
-    for (size_t i = 0; i < file->n_outputs; i++)
-        if (!planner->known[file->outputs[i]])
-            return refuse(planner, -EBADMSG, file->outputs[i], "is an output that nothing writes");
-    return 0;
-}
-
-/* ---- memory ---- */
-
-static int32_t moment(const struct step *step) {
-    return (int32_t) step->index + 1;
-}
-
-static void find_last_uses(struct planner *planner) {
-    struct graph *graph = planner->graph;
-
-    for (size_t s = 0; s < graph->n_steps; s++)
-        for (size_t i = 0; i < graph->steps[s].n_inputs; i++)
-            planner->last_use[graph->steps[s].inputs[i].tensor] = moment(&graph->steps[s]);
-    for (size_t i = 0; i < graph->n_outputs; i++)
-        planner->last_use[graph->outputs[i]] = (int32_t) graph->n_steps + 1;
-}
-
-static struct arena_buffer *buffer_of(struct graph *graph, int32_t tensor) {
-    return &graph->buffers[graph->tensors[tensor].buffer];
-}
-
-static void new_buffer(struct planner *planner, int32_t tensor, int32_t now) {
-    struct graph *graph = planner->graph;
-    const int32_t last = planner->last_use[tensor];
-
-    graph->buffers[graph->n_buffers] = (struct arena_buffer){
-        .n_bytes = graph->tensors[tensor].info.n_bytes,
-        .first = now,
-        .last = last > now ? last : now,
-    };
-    graph->tensors[tensor].buffer = (int32_t) graph->n_buffers++;
-}
-
-/* @tensor lies where @owner lies. */
-static void share(struct planner *planner, int32_t tensor, int32_t owner) {
-    struct graph *graph = planner->graph;
-    struct arena_buffer *buffer;
-
-    graph->tensors[tensor].constant = graph->tensors[owner].constant;
-    graph->tensors[tensor].buffer = graph->tensors[owner].buffer;
-    if (graph->tensors[owner].constant)
-        return;
-    buffer = buffer_of(graph, owner);
-    if (planner->last_use[tensor] > buffer->last)
-        buffer->last = planner->last_use[tensor];
-}
-
 /* The constants that a step reads move into the model. */
 static int keep_constants(struct planner *planner, const struct step *step) {
     for (size_t i = 0; i < step->n_inputs; i++) {
@@ -381,104 +305,42 @@ static int keep_constants(struct planner *planner, const struct step *step) {
     return check_bytes(planner);
 }
 
-/* The input whose memory output 0 may take; -1: none. */
-static int32_t in_place_of(const struct planner *planner, const struct step *step) {
-    struct graph *graph = planner->graph;
-    const size_t n_bytes = graph->tensors[step->outputs[0].tensor].info.n_bytes;
-
-    for (size_t i = 0; i < step->n_inputs && i < 32; i++) {
-        const int32_t tensor = step->inputs[i].tensor;
-
-        if (step->in_place >> i & 1 && !graph->tensors[tensor].constant &&
-            buffer_of(graph, tensor)->n_bytes == n_bytes &&
-            buffer_of(graph, tensor)->last == moment(step))
-            return tensor;
-    }
-    return -1;
-}
-
-static int assign_buffers(struct planner *planner) {
+static int lower_all(struct planner *planner) {
+    const struct tflite_file *file = planner->file;
     struct graph *graph = planner->graph;
 
-    for (size_t i = 0; i < graph->n_inputs; i++)
-        new_buffer(planner, graph->inputs[i], 0);
-    for (size_t s = 0; s < graph->n_steps; s++) {
-        struct step *step = &graph->steps[s];
-        const int r = keep_constants(planner, step);
-        int32_t owner;
+    graph->n_steps = file->n_operators;
+    graph->steps = pool_zeros(planner->pool, file->n_operators, sizeof(*graph->steps));
+    if (!graph->steps)
+        return no_memory(planner);
+    for (size_t i = 0; i < file->n_operators; i++) {
+        int r = lower(planner, i);
 
         if (r < 0)
             return r;
-        owner = step->run ? in_place_of(planner, step) : step->inputs[0].tensor;
-        step->in_place = owner >= 0;
-        for (size_t i = 0; i < step->n_outputs; i++)
-            if (i == 0 && owner >= 0)
-                share(planner, step->outputs[i].tensor, owner);
-            else
-                new_buffer(planner, step->outputs[i].tensor, moment(step));
+        r = count_work(planner, &graph->steps[i]);
+        if (r < 0)
+            return r;
+        r = keep_constants(planner, &graph->steps[i]);
+        if (r < 0)
+            return r;
     }
+    for (size_t i = 0; i < file->n_outputs; i++)
+        if (!planner->known[file->outputs[i]])
+            return refuse(planner, -EBADMSG, file->outputs[i], "is an output that nothing writes");
     return 0;
-}
-
-/* Scratch of step s is buffer n_buffers + s while the arena is laid out. */
-static int lay_out(struct planner *planner) {
-    struct graph *graph = planner->graph;
-    const size_t n_tensors = graph->n_buffers;
-    uint64_t total = 0;
-
-    for (size_t s = 0; s < graph->n_steps; s++)
-        graph->buffers[graph->n_buffers++] = (struct arena_buffer){
-            .n_bytes = graph->steps[s].scratch_bytes,
-            .first = moment(&graph->steps[s]),
-            .last = moment(&graph->steps[s]),
-        };
-    for (size_t i = 0; i < graph->n_buffers; i++)
-        total += graph->buffers[i].n_bytes; /* fewer than 2^15 buffers below 2^33 bytes */
-
-    if (arena_place(graph->buffers, graph->n_buffers, &graph->arena_bytes) < 0)
-        return no_memory(planner);
-    if (graph->arena_bytes > GRAPH_ARENA_BYTES_MAX)
-        return fault_set(planner->fault, -ENOTSUP,
-                         "%s: needs %zu bytes for activations; at most %zu are supported",
-                         planner->file->bytes->name, graph->arena_bytes, GRAPH_ARENA_BYTES_MAX);
-    graph->peak_bytes = total ? arena_peak(graph->buffers, graph->n_buffers) : 0;
-    for (size_t s = 0; s < graph->n_steps; s++)
-        graph->steps[s].scratch_offset = graph->buffers[n_tensors + s].offset;
-    graph->n_buffers = n_tensors;
-    return 0;
-}
-
-static void place_operands(struct graph *graph, struct operand *operands, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        operands[i].constant = graph->tensors[operands[i].tensor].constant;
-        if (!operands[i].constant)
-            operands[i].offset = buffer_of(graph, operands[i].tensor)->offset;
-    }
 }
 
 static int plan_memory(struct planner *planner) {
     struct graph *graph = planner->graph;
-    size_t n_buffers = graph->n_inputs + graph->n_steps;
-    int r;
 
-    for (size_t s = 0; s < graph->n_steps; s++)
-        n_buffers += graph->steps[s].n_outputs;
-    graph->buffers = pool_zeros(planner->pool, n_buffers, sizeof(*graph->buffers));
-    if (!graph->buffers)
+    if (graph_memory_plan(graph, planner->pool, planner->scratch) < 0)
         return no_memory(planner);
-
-    find_last_uses(planner);
-    r = assign_buffers(planner);
-    if (r < 0)
-        return r;
-    r = lay_out(planner);
-    if (r < 0)
-        return r;
-    for (size_t s = 0; s < graph->n_steps; s++) {
-        place_operands(graph, graph->steps[s].inputs, graph->steps[s].n_inputs);
-        place_operands(graph, graph->steps[s].outputs, graph->steps[s].n_outputs);
-    }
-    return 0;
+    if (graph->arena_bytes <= GRAPH_ARENA_BYTES_MAX)
+        return 0;
+    return fault_set(planner->fault, -ENOTSUP,
+                     "%s: needs %zu bytes for activations; at most %zu are supported",
+                     planner->file->bytes->name, graph->arena_bytes, GRAPH_ARENA_BYTES_MAX);
 }
 
 int graph_plan(const struct tflite_file *file, const struct kernels *kernels, struct pool *pool,

@@ -2,6 +2,8 @@
 /* An odometer whose last wheel is the caller's. */
 #include "models/nd.h"
 
+#include <string.h>
+
 void nd_row_major(int rank, const int32_t *dims, int64_t *strides) {
     int64_t stride = 1;
 
@@ -60,4 +62,21 @@ bool nd_next(const struct nd *nd, struct nd_place *place) {
             place->offsets[a] -= nd->strides[a][i] * nd->dims[i];
     }
     return false;
+}
+
+void nd_copy_row(uint8_t *out, int64_t out_step, const uint8_t *in, int64_t in_step, int32_t n,
+                 size_t item_bytes) {
+    if (out_step == 1 && in_step == 1) {
+        (void) memcpy(out, in, (size_t) n * item_bytes);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *from = in + i * in_step * (int64_t) item_bytes;
+        uint8_t *to = out + i * out_step * (int64_t) item_bytes;
+
+        if (item_bytes == 1)
+            *to = *from;
+        else
+            (void) memcpy(to, from, sizeof(float));
+    }
 }

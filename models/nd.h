@@ -36,3 +36,7 @@ void nd_collapse(struct nd *nd);
 
 /** On to the next innermost row. False after the last. */
 bool nd_next(const struct nd *nd, struct nd_place *place);
+
+/** Copy @n items of @item_bytes (1 or 4); steps are in items and may be negative. */
+void nd_copy_row(uint8_t *out, int64_t out_step, const uint8_t *in, int64_t in_step, int32_t n,
+                 size_t item_bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What most operators check, with sentences that name the operator and the tensor. */
-#include "models/ops.h"
+#include "models/op_check.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -285,6 +285,10 @@ int op_window(const struct op_context *context, const struct window_ids *ids,
     return window_dimension(context, padding, "width",
                             (int32_t[]){ window->in_w, window->out_w, window->filter_w },
                             (int32_t[]){ window->stride_w, window->dilation_w }, &window->pad_left);
+}
+
+size_t op_item_bytes(const struct tflite_tensor *tensor) {
+    return tensor->type == TFLITE_FLOAT32 ? sizeof(float) : 1;
 }
 
 const void *op_keep(const struct op_context *context, const void *bytes, size_t n_bytes) {

@@ -2,7 +2,7 @@
 /* op_conv - what the int8 and float32 halves of the convolutions share. */
 #pragma once
 
-#include "models/ops.h"
+#include "models/op_check.h"
 
 /** A convolution's geometry, checked. */
 struct conv_shape {

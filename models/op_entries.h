@@ -2,7 +2,7 @@
 /* op_entries - the operators of this engine, each defined in an op_*.c; listed in ops.c. */
 #pragma once
 
-#include "models/ops.h"
+#include "models/op_check.h"
 
 extern const struct op_entry op_add, op_sub, op_mul;
 extern const struct op_entry op_average_pool_2d, op_max_pool_2d, op_mean;

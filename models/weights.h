@@ -2,7 +2,7 @@
 /* weights - constants of convolutions and dense layers, checked and made ready for kernels. */
 #pragma once
 
-#include "models/ops.h"
+#include "models/op_check.h"
 
 enum { WEIGHTS_INPUT = 1, BIAS_INPUT = 2 };
 
