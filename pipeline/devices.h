@@ -2,7 +2,7 @@
 /*
  * devices - which cameras and microphones this machine has, and who holds them.
  *
- * Nothing here starts a device or waits for one; a lookup takes milliseconds.
+ * Nothing here starts a device's stream or waits for one; a lookup takes milliseconds.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cards and their capture devices by the control interface: opens no PCM, disturbs no one. */
+/* Cards and their capture devices by the control interface; a PCM is opened only if no one has it.
+ */
 #include <alsa/asoundlib.h>
 #include <errno.h>
 #include <string.h>
@@ -93,7 +94,8 @@ static bool take(const struct found *found, void *user) {
     (void) snprintf(info->name, sizeof(info->name), "%s: %s", found->card_name, found->name);
     (void) snprintf(info->driver, sizeof(info->driver), "%s", found->driver);
     (void) snprintf(node, sizeof(node), "/dev/snd/pcmC%dD%dc", found->card, found->device);
-    (void) devices_holder(node, info->holder); /* none, or not to be seen: "" */
+    if (devices_holder(node, info->holder) < 0) /* none, or not to be seen */
+        pcm_describe(info->path, info->formats, sizeof(info->formats));
     return true;
 }
 

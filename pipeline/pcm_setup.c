@@ -145,6 +145,38 @@ static int set_software(snd_pcm_t *pcm, const struct pcm_setup *setup) {
     return snd_pcm_sw_params(pcm, sw);
 }
 
+/* One capture device's formats, rates and channels in words. */
+static void describe_hardware(snd_pcm_t *pcm, char *ret, size_t n_max) {
+    unsigned rate_min, rate_max, channels_min, channels_max;
+    snd_pcm_hw_params_t *hw;
+    size_t n = 0;
+
+    snd_pcm_hw_params_alloca(&hw);
+    if (snd_pcm_hw_params_any(pcm, hw) < 0 ||
+        snd_pcm_hw_params_get_rate_min(hw, &rate_min, NULL) < 0 ||
+        snd_pcm_hw_params_get_rate_max(hw, &rate_max, NULL) < 0 ||
+        snd_pcm_hw_params_get_channels_min(hw, &channels_min) < 0 ||
+        snd_pcm_hw_params_get_channels_max(hw, &channels_max) < 0)
+        return;
+    for (size_t i = 0; i < sizeof(alsa_formats) / sizeof(alsa_formats[0]) && n < n_max; i++)
+        if (snd_pcm_hw_params_test_format(pcm, hw, alsa_formats[i]) == 0)
+            n += (size_t) snprintf(ret + n, n_max - n, "%s%s", n ? ", " : "",
+                                   snd_pcm_format_name(alsa_formats[i]));
+    if (n > 0 && n < n_max)
+        (void) snprintf(ret + n, n_max - n, ", %u to %u Hz, %u to %u ch", rate_min, rate_max,
+                        channels_min, channels_max); /* cut is fine */
+}
+
+void pcm_describe(const char *name, char *ret, size_t n_max) {
+    _cleanup_(pcm_closep) snd_pcm_t *pcm = NULL;
+
+    ret[0] = '\0';
+    pcm_keep_quiet();
+    if (snd_pcm_open(&pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK) < 0)
+        return;
+    describe_hardware(pcm, ret, n_max);
+}
+
 int pcm_set_up(snd_pcm_t *pcm, const struct source_options *options, const char *device,
                struct pcm_setup *ret, struct fault *fault) {
     struct pcm_setup setup = { 0 };

@@ -44,3 +44,10 @@ static inline void pcm_closep(snd_pcm_t **pcm) {
  */
 int pcm_set_up(snd_pcm_t *pcm, const struct source_options *options, const char *device,
                struct pcm_setup *ret, struct fault *fault);
+
+/**
+ * What the capture device @name has of our formats, its rates and channels, into @ret [n_max]:
+ * "S16_LE, S32_LE, 8000 to 48000 Hz, 1 to 2 ch"; "" if it is busy or has none. Opens it for a
+ * moment.
+ */
+void pcm_describe(const char *name, char *ret, size_t n_max);

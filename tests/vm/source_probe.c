@@ -2,6 +2,7 @@
 /*
  * source_probe - opens a camera or microphone as the daemon does and tells what comes.
  *
+ *   source_probe devices
  *   source_probe camera|microphone DEVICE FORMAT WIDTHxHEIGHT RATE CHANNEL ITEMS SECONDS [mask]
  *
  * Prints `opened ...`, a line for each frame or block, and how it ended. Exit
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "common/units.h"
+#include "pipeline/devices.h"
 #include "pipeline/pixels.h"
 #include "pipeline/source.h"
 
@@ -69,12 +71,25 @@ static int read_items(struct source *source, int n_wanted, int64_t until_ns, str
     return r;
 }
 
+static void tell_devices(void) {
+    static struct device_info infos[DEVICES_MAX];
+    const size_t n = devices_list(infos);
+
+    for (size_t i = 0; i < n; i++)
+        printf("device %s | %s | %s | %s | %s | %s\n", infos[i].path, infos[i].stable,
+               infos[i].name, infos[i].driver, infos[i].formats, infos[i].holder);
+}
+
 int main(int n_arguments, char **arguments) {
     struct source_options o = { .kind = SOURCE_V4L2, .data = SOURCE_PICTURE };
     _cleanup_(source_freep) struct source *source = NULL;
     struct fault fault = { "" };
     int r;
 
+    if (n_arguments == 2 && strcmp(arguments[1], "devices") == 0) {
+        tell_devices();
+        return 0;
+    }
     if (n_arguments < N_ARGUMENTS ||
         sscanf(arguments[4], "%dx%d", &o.width_px, &o.height_px) != 2) {
         fprintf(stderr, "see the top of source_probe.c\n");
