@@ -7,7 +7,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-QUICK_STEPS = 40
+QUICK_STEPS = 12
 
 
 def say(text: str):

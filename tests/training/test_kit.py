@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""The exporter writes what the engine and TensorFlow Lite Micro compute as the kit's integer simulation does."""
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import wave
+
+import kit
+
+kit.enter_venv()
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import tap  # noqa: E402
+from training import config, flat, graph, integer, tflite  # noqa: E402
+
+try:
+    from tflite_micro import runtime
+except ImportError:
+    runtime = None
+
+GOLDEN = '3004ca54866cda0173e2ab6e6a2f19afdb20311db1b043fb853217c48345b351'  # SHA-256 of random_graph(0) as a file
+RANDOM_GRAPHS = 30
+
+
+def scale(rng):
+    return float(np.float32(np.exp(rng.uniform(-6, 0))))
+
+
+def weights(rng, shape, axis):
+    scales = np.exp(rng.uniform(-8, -3, shape[axis])).astype(np.float32)
+    return rng.integers(-127, 128, shape).astype(np.int8), scales
+
+
+def add_weights(out, rng, x, shape, axis):
+    data, scales = weights(rng, shape, axis)
+    bias = rng.integers(-3000, 3000, shape[axis]).astype(np.int32)
+    return [out.constant('w', data, 'int8', scales, axis),
+            out.constant('b', bias, 'int32', (out.tensors[x].scale[0] * scales).astype(np.float32))]
+
+
+def output_scale(out, x, constants, depth):
+    """So that outputs use their range."""
+    return float(out.tensors[x].scale[0] * out.tensors[constants[0]].scale.max() * 73 * np.sqrt(depth))
+
+
+def add_convolution(out, rng, x, depthwise):
+    _, rows, columns, channels = out.tensors[x].shape
+    stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    size = (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+    n = channels if depthwise else int(rng.integers(1, 20))
+    shape = (1, *size, n) if depthwise else (n, *size, channels)
+    constants = add_weights(out, rng, x, shape, 3 if depthwise else 0)
+    y = output_scale(out, x, constants, np.prod(size) * (1 if depthwise else channels))
+    made = (1, *[graph.same_padding(i, k, s)[0] for i, k, s in zip((rows, columns), size, stride)], n)
+    kind = 'DEPTHWISE_CONV_2D' if depthwise else 'CONV_2D'
+    return out.run(kind, [x, *constants], 'y', made, y, int(rng.integers(-128, 128)), stride=stride,
+                   activation=str(rng.choice(['NONE', 'RELU', 'RELU6'])))
+
+
+def random_graph(seed):
+    """Every operator that the exporter knows, in an order that an encoder and a head could have."""
+    rng = np.random.default_rng(seed)
+    out = graph.Graph(f'random{seed}')
+    x = out.input('x', (1, int(rng.integers(3, 12)), int(rng.integers(3, 12)), int(rng.integers(1, 9))), scale(rng),
+                  int(rng.integers(-128, 128)))
+    x = add_convolution(out, rng, x, False)
+    y = add_convolution(out, rng, x, True)
+    if out.tensors[y].shape == out.tensors[x].shape:
+        y = out.run('ADD', [x, y], 'sum', out.tensors[x].shape, scale(rng), int(rng.integers(-128, 128)), activation='NONE')
+    axes = out.constant('axes', np.array([1, 2], np.int32), 'int32')
+    n = out.tensors[y].shape[3]
+    x = out.run('MEAN', [y, axes], 'mean', (1, n), float(out.tensors[y].scale[0]) * 0.7, int(rng.integers(-128, 128)))
+    constants = add_weights(out, rng, x, (7, n), 0)
+    y = out.run('FULLY_CONNECTED', [x, *constants], 'dense', (1, 7), output_scale(out, x, constants, n), 3, activation='NONE')
+    y = out.run('L2_NORMALIZATION', [y], 'unit', (1, 7), 1 / 128, 0)
+    z = out.input('z', (1, 2), 1 / 128, 0)
+    out.outputs = [out.run('CONCATENATION', [y, z], 'joined', (1, 9), 1 / 128, 0, axis=1)]
+    return out
+
+
+def inputs_of(out, n, seed):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-128, 128, (n, *out.tensors[i].shape[1:])).astype(np.int8) for i in out.inputs]
+
+
+def engine(file, inputs):
+    """Output bytes of `lookout-model run` on one example."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / 'model.tflite').write_bytes(file)
+        (folder / 'in').write_bytes(b''.join(part.tobytes() for part in inputs))
+        subprocess.run([kit.MODEL, 'run', folder / 'model.tflite', '--in', folder / 'in', '--out', folder / 'out'],
+                       check=True, capture_output=True)
+        return (folder / 'out').read_bytes()
+
+
+class Exporter(unittest.TestCase):
+    def test_random_graphs_give_the_same_bytes_in_engine_and_simulation(self):
+        seen = set()
+        for seed in range(RANDOM_GRAPHS):
+            out = random_graph(seed)
+            inputs = inputs_of(out, 1, seed)
+            self.assertEqual(engine(tflite.model(out), inputs), integer.run(out, inputs)[0].tobytes(), f'seed {seed}')
+            seen |= {operator.kind for operator in out.operators}
+        self.assertEqual(seen, set(tflite.CODES), 'an operator was not tried')
+
+    @unittest.skipUnless(runtime, 'no tflite-micro here')
+    def test_random_graphs_give_the_same_bytes_in_tensorflow_lite_micro(self):
+        for seed in range(RANDOM_GRAPHS):
+            out = random_graph(seed)
+            inputs = inputs_of(out, 1, seed)
+            micro = runtime.Interpreter.from_bytes(tflite.model(out))
+            for i, part in enumerate(inputs):
+                micro.set_input(part, i)
+            micro.invoke()
+            self.assertEqual(micro.get_output(0).tobytes(), integer.run(out, inputs)[0].tobytes(), f'seed {seed}')
+
+    def test_a_batch_gives_what_its_examples_give_alone(self):
+        out = random_graph(3)
+        inputs = inputs_of(out, 5, 1)
+        whole = integer.run(out, inputs)[0]
+        for i in range(5):
+            self.assertTrue((integer.run(out, [part[i : i + 1] for part in inputs])[0][0] == whole[i]).all())
+
+    def test_the_file_is_the_same_byte_for_byte_as_ever(self):
+        file = tflite.model(random_graph(0))
+        self.assertEqual(hashlib.sha256(file).hexdigest(), GOLDEN)
+
+    def test_int4_weights_lie_two_to_a_byte_with_the_first_low(self):
+        self.assertEqual(tflite.nibbles(np.array([[1, -2, 3], [-8, 7, 0], [5, 0, -1]], np.int8)), bytes([0xE1, 0x83, 0x07, 0x05, 0x0F]))
+
+    def test_vectors_and_tables_are_aligned(self):
+        file = flat.file(flat.Table({1: flat.Vector('q', [1, 2], 8), 0: flat.Scalar('b', 3), 3: flat.Vector('B', b'abc', 16)}), b'TEST')
+        self.assertEqual(file.index((1).to_bytes(8, 'little')) % 8, 0)
+        self.assertEqual(file.index(b'abc') % 16, 0)
+
+
+PRESET = '''
+[bundle]
+name = tiny
+version = 1
+licence = MIT
+[modality sound]
+kind = sound
+rate_hz = 16000
+window_ms = 500
+hop_ms = 250
+features = logmel
+frame_ms = 32
+step_ms = 10
+bands = 16
+low_hz = 80
+high_hz = 7000
+floor = 1e-6
+stem = 4/2
+blocks = 8/2 8
+steps = 40
+[modality picture]
+kind = picture
+size_px = 16x16
+colour = rgb
+crop = centre-square
+stem = 4/2
+blocks = 8/2 8
+steps = 40
+[head]
+unknown = 0.3
+[detector]
+on = 0.6
+off = 0.4
+'''
+
+
+def made_data(root):
+    """Two labels, told apart by pitch and by colour."""
+    rng = np.random.default_rng(1)
+    for split, n in (('train', 24), ('test', 4)):
+        for label, pitch_hz, colour in (('high', 2000, (200, 40, 40)), ('low', 300, (40, 40, 200))):
+            sounds, pictures = root / 'audio' / split / label, root / 'images' / split / label
+            sounds.mkdir(parents=True)
+            pictures.mkdir(parents=True)
+            for i in range(n):
+                wave_of = np.sin(np.arange(16000) * 2 * np.pi * pitch_hz / 16000) * 8000 + rng.normal(0, 300, 16000)
+                with wave.open(str(sounds / f'{i}.wav'), 'wb') as file:
+                    file.setnchannels(1)
+                    file.setsampwidth(2)
+                    file.setframerate(16000)
+                    file.writeframes(wave_of.astype('<i2').tobytes())
+                noisy = np.clip(np.array(colour) + rng.normal(0, 20, (24, 32, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(noisy).save(pictures / f'{i}.png')
+
+
+class Path(unittest.TestCase):
+    def test_labelled_files_become_a_bundle_that_the_engine_opens(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            made_data(folder / 'tiny')
+            (folder / 'tiny.ini').write_text(PRESET)
+            environment = os.environ | {'PYTHONPATH': str(kit.SOURCE / 'models'), 'LOOKOUT_MODEL': str(kit.MODEL)}
+            done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
+                                  env=environment, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
+            self.assertEqual(checked.returncode, 0, checked.stderr)
+            self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
+
+    def test_a_preset_that_is_wrong_is_told_with_its_section_and_key(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'wrong.ini'
+            path.write_text(PRESET.replace('stem = 4/2', 'stem = four', 1))
+            with self.assertRaisesRegex(config.ConfigError, 'modality sound.*four'):
+                config.read(str(path))
+
+
+tap.main()
