@@ -11,7 +11,7 @@
 #include "daemon/publish_socket.h"
 #include "daemon/status.h"
 
-enum { LIST_EVENTS_LIMIT = 100, ADMIN_GROUPS_MAX = 256 };
+enum { LIST_EVENTS_LIMIT = 100 };
 
 /* One {key: variant} of an a{sv}. Text that is no UTF-8 would be refused by the bus, so it is
  * mended. */
@@ -109,22 +109,19 @@ static int get_tasks(sd_bus *bus, const char *path, const char *interface, const
 
 /* The bus has checked who may call; so do we, as the policy file may be another's. */
 static int check_admin(sd_bus_message *call) {
+    const uint64_t wanted =
+        SD_BUS_CREDS_EUID | SD_BUS_CREDS_SUPPLEMENTARY_GIDS | SD_BUS_CREDS_AUGMENT;
     sd_bus_creds *creds = NULL;
-    gid_t groups[ADMIN_GROUPS_MAX];
-    const gid_t *known = NULL;
-    uid_t uid;
+    const gid_t *groups = NULL;
     bool is_admin = false;
-    int n = 0;
+    uid_t uid;
+    int n;
 
-    if (sd_bus_query_sender_creds(
-            call, SD_BUS_CREDS_EUID | SD_BUS_CREDS_SUPPLEMENTARY_GIDS | SD_BUS_CREDS_AUGMENT,
-            &creds) < 0)
+    if (sd_bus_query_sender_creds(call, wanted, &creds) < 0)
         return -EACCES;
-    n = sd_bus_creds_get_supplementary_gids(creds, &known);
-    n = n < 0 ? 0 : n > ADMIN_GROUPS_MAX ? ADMIN_GROUPS_MAX : n;
-    memcpy(groups, known ? known : groups, (size_t) n * sizeof(groups[0]));
+    n = sd_bus_creds_get_supplementary_gids(creds, &groups);
     if (sd_bus_creds_get_euid(creds, &uid) >= 0)
-        is_admin = peer_is_admin(uid, groups, (size_t) n);
+        is_admin = peer_is_admin(uid, groups, n > 0 ? (size_t) n : 0);
     sd_bus_creds_unref(creds);
     return is_admin ? 0 : -EACCES;
 }

@@ -299,13 +299,26 @@ static int add_watchdog(struct daemon *daemon) {
     return r < 0 ? r : sd_event_source_set_enabled(daemon->watchdog, SD_EVENT_ON);
 }
 
-static int add_sources(struct daemon *daemon) {
-    int r = sd_event_add_signal(daemon->event, &daemon->signals[0], SIGTERM, on_stop, daemon);
+/* Heard before anything else, however much there is to publish. */
+static int add_signals(struct daemon *daemon) {
+    static const struct {
+        int number;
+        sd_event_signal_handler_t fn;
+    } signals[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hangup } };
+    int r = 0;
 
-    if (r >= 0)
-        r = sd_event_add_signal(daemon->event, &daemon->signals[1], SIGINT, on_stop, daemon);
-    if (r >= 0)
-        r = sd_event_add_signal(daemon->event, &daemon->signals[2], SIGHUP, on_hangup, daemon);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && r >= 0; i++) {
+        r = sd_event_add_signal(daemon->event, &daemon->signals[i], signals[i].number,
+                                signals[i].fn, daemon);
+        if (r >= 0)
+            r = sd_event_source_set_priority(daemon->signals[i], SD_EVENT_PRIORITY_IMPORTANT - 1);
+    }
+    return r;
+}
+
+static int add_sources(struct daemon *daemon) {
+    int r = add_signals(daemon);
+
     if (r >= 0)
         r = sd_event_add_io(daemon->event, &daemon->notices, pipeline_fd(daemon->pipeline), EPOLLIN,
                             on_notices, daemon);
@@ -328,13 +341,16 @@ static int open_state(struct daemon *daemon) {
 
 static int open_socket(struct daemon *daemon, struct fault *fault) {
     const struct server_handlers handlers = { methods_call, methods_gone, daemon };
+    const char *path = NULL;
     int fd = daemon->options.socket ? -ENOENT : listen_from_systemd(fault), r;
 
-    if (fd == -ENOENT)
-        fd =
-            listen_on_path(daemon->options.socket ? daemon->options.socket : DEFAULT_SOCKET, fault);
+    if (fd == -ENOENT) {
+        path = daemon->options.socket ? daemon->options.socket : DEFAULT_SOCKET;
+        fd = listen_on_path(path, fault);
+    }
     if (fd < 0)
         return fd;
+    daemon->made_socket = path;
     r = server_new(daemon->event, fd, &handlers, (size_t) daemon_settings(daemon)->subscribers_max,
                    &daemon->server);
     if (r < 0)
@@ -445,6 +461,8 @@ struct daemon *daemon_free(struct daemon *daemon) {
         sd_event_source_disable_unref(daemon->signals[i]);
     sd_event_source_disable_unref(daemon->notices);
     sd_event_source_disable_unref(daemon->watchdog);
+    if (daemon->made_socket)
+        (void) unlink(daemon->made_socket); /* a dead one would be replaced anyway */
     publish_bus_free(daemon->bus);
     server_free(daemon->server);
     publish_socket_free(daemon->socket);

@@ -50,6 +50,7 @@ struct daemon {
     bool state_told; /* that it cannot be written */
     struct ring *ring;
     struct server *server;
+    const char *made_socket; /* path of the socket that we made ourselves, or NULL */
     struct publish_socket *socket;
     struct publish_bus *bus; /* NULL: none wanted */
 

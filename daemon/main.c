@@ -12,6 +12,18 @@
 
 enum { EXIT_USAGE = 2 };
 
+/* A task that will not run is no bad configuration, but worth knowing before. */
+static void warn_of_tasks(const struct settings *settings) {
+    _cleanup_(plan_freep) struct plan *plan = NULL;
+
+    if (plan_new(settings, NULL, now_ns(), &plan) < 0)
+        return;
+    for (size_t i = 0; i < plan->n_all_tasks; i++)
+        if (plan->all_tasks[i].reason[0])
+            (void) fprintf(stderr, "task %s will not run: %s\n", plan->all_tasks[i].name,
+                           plan->all_tasks[i].reason);
+}
+
 static int check_config(const struct daemon_options *options) {
     const struct load_options load = { .file = options->config };
     _cleanup_(settings_freep) struct settings *settings = NULL;
@@ -25,8 +37,10 @@ static int check_config(const struct daemon_options *options) {
     problems_clear(&problems);
     if (r == -ENOMEM)
         (void) fprintf(stderr, "lookoutd: out of memory\n");
-    if (r == 0)
+    if (r == 0) {
+        warn_of_tasks(settings);
         (void) printf("The configuration is good.\n");
+    }
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

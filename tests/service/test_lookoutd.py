@@ -419,6 +419,22 @@ class End(unittest.TestCase):
                 self.assertLess(took, 1)
             daemon.stop()
 
+    def test_a_device_that_hangs_does_not_hold_up_the_end(self):
+        daemon = Daemon(rest='[recording hanging]\nfile = ./fifo\n')
+        os.mkfifo(f'{daemon.folder}/fifo')
+        daemon.start()
+        time.sleep(0.3)
+        status, took = daemon.terminate()
+        self.assertEqual(status, 0)
+        self.assertLess(took, 1.2)
+        daemon.stop()
+
+    def test_its_socket_goes_with_it(self):
+        daemon = Daemon().start()
+        daemon.terminate()
+        self.assertFalse(os.path.exists(daemon.path))
+        daemon.stop()
+
     def test_it_ends_with_its_recordings_if_told_to(self):
         daemon = Daemon(CHATTY.replace('loop = yes', ''), lookoutd='exit_at_end = yes').start()
         self.assertEqual(daemon.process.wait(20), 0)
@@ -446,6 +462,10 @@ class CommandLine(unittest.TestCase):
         daemon.write_ini('[camera gate]\n')
         done = run('--check-config', daemon.ini_path)
         self.assertEqual((done.returncode, done.stderr), (0, ''))
+        daemon.write_ini('[camera gate]\n[task t]\nbundle = nothing\n')
+        done = run('--check-config', daemon.ini_path)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn('task t will not run: no bundle `nothing`', done.stderr)
         daemon.stop()
 
     def test_the_shipped_ini_is_good(self):
