@@ -20,9 +20,10 @@ enum {
 };
 
 static const int64_t RETRY_LEAST_NS = NS_PER_S / 2, RETRY_MOST_NS = 30 * NS_PER_S;
-static const int64_t STALL_NS = 2 * NS_PER_S;      /* no data for so long: lost */
-static const int64_t STALL_FRAMES = 3;             /* but a slow camera may take this many frames */
-static const int64_t PROVEN_NS = 5 * NS_PER_S;     /* delivered for so long: retry quickly again */
+static const int64_t BEAT_NS = NS_PER_S;       /* the heart of a thread that waits for data beats */
+static const int64_t STALL_NS = 2 * NS_PER_S;  /* no data for so long: lost */
+static const int64_t STALL_FRAMES = 3;         /* but a slow camera may take this many frames */
+static const int64_t PROVEN_NS = 5 * NS_PER_S; /* delivered for so long: retry quickly again */
 static const int64_t GAPS_SPAN_NS = 10 * NS_PER_S; /* GAPS_FREQUENT in it: degraded */
 
 struct sensor {
@@ -303,7 +304,7 @@ static int capture_until_lost(struct sensor *s, struct worker *worker, struct fa
     int r;
 
     for (;;) {
-        r = worker_wait(worker, &fd, 1, last_ns + patience_ns);
+        r = worker_wait(worker, &fd, 1, now_ns() + BEAT_NS);
         if (r < 0)
             return r;
         house_keeping(s);

@@ -147,11 +147,13 @@ static bool sensor_moves(const struct sensor_part *part, int64_t now) {
     return now - sensor_beat_ns(part->sensor) < patience_ns;
 }
 
-/* Something that needs it asks for it, so it must give embeddings, or drop windows for a reason. */
+/* Data came and somebody asks for embeddings: it must give some, or drop windows for a reason. */
 static bool encoder_moves(const struct pipeline *p, struct encoder_part *part, int64_t now) {
+    const struct sensor_part *const sensor = &p->parts.sensors[part->sensor];
     const uint64_t n_dropped = encoder_n_dropped(part->encoder);
 
-    if (n_dropped != part->n_dropped || !sensor_is_live(p->parts.sensors[part->sensor].state))
+    if (n_dropped != part->n_dropped || !sensor_is_live(sensor->state) ||
+        sensor_data_ns(sensor->sensor) <= part->moved_ns)
         part->moved_ns = now;
     part->n_dropped = n_dropped;
     return now - part->moved_ns < PATIENCE_NS + encoder_window_ns(part->encoder);

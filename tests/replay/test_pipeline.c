@@ -6,12 +6,13 @@
 #include <sys/stat.h>
 
 #include "common/units.h"
+#include "pipeline/parts.h"
 #include "tests/replay/scene.h"
 
 enum { SOUND_BYTES_PER_S = 32000, PICTURE_BYTES_PER_S = 16 * 12 * 3 * 10, WAV_HEADER_BYTES = 44 };
 
 /* What came out of a pipeline so far. */
-struct seen {
+struct told {
     unsigned n_begun, n_ended_events, n_scores, n_ends;
     enum sensor_state states[SCENE_SENSORS];
     char reasons[SCENE_SENSORS][REASON_BYTES];
@@ -21,7 +22,7 @@ struct seen {
 struct bench {
     struct scene scene;
     struct pipeline *pipeline;
-    struct seen seen;
+    struct told seen;
     char folder[64];
 };
 
@@ -81,7 +82,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void note(struct seen *seen, const struct notice *notice) {
+static void note(struct told *seen, const struct notice *notice) {
     const struct sensor_status *const sensor = &notice->sensor;
 
     switch (notice->kind) {
@@ -107,7 +108,7 @@ static void note(struct seen *seen, const struct notice *notice) {
 }
 
 /* Take notices until @done says so. Returns false after @most_ms. */
-static bool run_until(struct bench *bench, bool (*done)(const struct seen *), int most_ms) {
+static bool run_until(struct bench *bench, bool (*done)(const struct told *), int most_ms) {
     const int64_t until_ns = now_ns() + most_ms * NS_PER_MS;
     struct pollfd fd = { .fd = pipeline_fd(bench->pipeline), .events = POLLIN };
     struct notice notice;
@@ -130,27 +131,27 @@ static void apply(struct bench *bench) {
         fail_msg("%s", fault.text);
 }
 
-static bool has_ended(const struct seen *seen) {
+static bool has_ended(const struct told *seen) {
     return seen->n_ends > 0;
 }
 
-static bool has_begun(const struct seen *seen) {
+static bool has_begun(const struct told *seen) {
     return seen->n_begun > 0;
 }
 
-static bool sound_is_lost(const struct seen *seen) {
+static bool sound_is_lost(const struct told *seen) {
     return seen->states[SCENE_SOUND] == SENSOR_LOST;
 }
 
-static bool sound_runs(const struct seen *seen) {
+static bool sound_runs(const struct told *seen) {
     return seen->states[SCENE_SOUND] == SENSOR_RUNNING;
 }
 
-static bool both_run(const struct seen *seen) {
+static bool both_run(const struct told *seen) {
     return sound_runs(seen) && seen->states[SCENE_PICTURE] == SENSOR_RUNNING;
 }
 
-static bool never(const struct seen *seen) {
+static bool never(const struct told *seen) {
     return false;
 }
 
@@ -166,7 +167,7 @@ static double statistic(const struct pipeline *pipeline, const char *name) {
 
 static void threads_tell_the_events_of_the_scene_and_its_end(void **state) {
     struct bench *const bench = *state;
-    struct seen *const seen = &bench->seen;
+    struct told *const seen = &bench->seen;
     struct task_status task;
 
     apply(bench);
@@ -405,6 +406,21 @@ static void a_descriptor_for_reading_is_refused(void **state) {
     close(request.fd); /* still ours */
 }
 
+static void an_encoder_that_gives_nothing_starves_the_watchdog(void **state) {
+    struct bench *const bench = *state;
+    struct encoder_part *part;
+
+    apply(bench);
+    assert_true(run_until(bench, both_run, 2000));
+    part = &bench->pipeline->parts.encoders[0];
+    part->moved_ns = now_ns() - 30 * NS_PER_S; /* as if its thread hung since then */
+    assert_false(pipeline_progresses(bench->pipeline));
+    bench->pipeline->parts.sensors[0].state = SENSOR_LOST; /* declared: then it is no fault */
+    assert_true(pipeline_progresses(bench->pipeline));
+    bench->pipeline->parts.sensors[0].state = SENSOR_RUNNING;
+    assert_false(run_until(bench, never, 600)); /* and it goes on */
+}
+
 static void a_virtual_clock_is_refused_in_threads(void **state) {
     struct bench *const bench = *state;
     struct fault fault = { "" };
@@ -428,6 +444,7 @@ int main(void) {
         PIPELINE_TEST(a_full_disk_ends_the_writing_and_is_told),
         PIPELINE_TEST(a_reader_that_never_reads_holds_up_nobody),
         PIPELINE_TEST(a_descriptor_for_reading_is_refused),
+        PIPELINE_TEST(an_encoder_that_gives_nothing_starves_the_watchdog),
         PIPELINE_TEST(a_virtual_clock_is_refused_in_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

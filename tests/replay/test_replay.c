@@ -169,6 +169,22 @@ static void a_shorter_sound_leaves_the_pictures_alone(void **state) {
     unlink(shorter);
 }
 
+static void dark_pictures_count_as_absent_and_the_camera_is_degraded(void **state) {
+    static const char black[16 * 12 * 3 * 10 * 8]; /* 8 s */
+    char dark[] = "/tmp/lookout-test-XXXXXX.rgb";
+    const int fd = mkstemps(dark, 4);
+    struct scene scene;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, black, sizeof(black)), sizeof(black));
+    close(fd);
+    scene_open(&scene, true);
+    strcpy(scene.sensors[SCENE_PICTURE].source.device, dark);
+    replay_twice(&scene, "tiny_dark");
+    scene_close(&scene);
+    unlink(dark);
+}
+
 static void two_tasks_share_their_encoders_and_decide_alike(void **state) {
     struct scene scene;
     struct task_options tasks[2];
@@ -226,6 +242,7 @@ int main(void) {
         cmocka_unit_test(without_pictures_the_sound_is_still_decided),
         cmocka_unit_test(without_sound_the_pictures_are_still_decided),
         cmocka_unit_test(a_shorter_sound_leaves_the_pictures_alone),
+        cmocka_unit_test(dark_pictures_count_as_absent_and_the_camera_is_degraded),
         cmocka_unit_test(two_tasks_share_their_encoders_and_decide_alike),
         cmocka_unit_test(the_callback_can_stop_a_replay),
         cmocka_unit_test(what_cannot_be_replayed_is_refused_with_a_reason),
