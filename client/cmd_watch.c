@@ -64,15 +64,15 @@ static bool ends_within(const struct watch *watch, int ms) {
     return poll(&stop, 1, left_ms < ms ? (int) left_ms : ms) > 0 || now_ns() >= watch->end_ns;
 }
 
-/* The daemon is gone: wait until it is back. Returns 1 when it is, 0 if it is time to end, -errno.
- */
-static int come_back(struct watch *watch, struct fault *fault) {
+/* No connection any more, for the reason @why: wait for one. Returns 1, 0 if it is time to end,
+ * -errno. */
+static int come_back(struct watch *watch, const char *why, struct fault *fault) {
     const int64_t gone_ns = now_ns();
     int ms = RETRY_MS_MIN;
     char span[TIME_BYTES], text[128];
 
     watch->connection = connection_free(watch->connection);
-    note(watch, COLOUR_WARN, "lookoutd is gone; waiting for it (^C ends)");
+    note(watch, COLOUR_WARN, why);
     while (!ends_within(watch, ms)) {
         int r = subscribe(watch, fault);
         if (r == 0) {
@@ -113,8 +113,10 @@ static int follow(struct watch *watch, struct fault *fault) {
                                fault);
         if (r == -EINTR)
             return 0;
-        if (r == -ECONNRESET || (r > 0 && is_too_slow(&reply)))
-            r = come_back(watch, fault);
+        if (r == -ECONNRESET)
+            r = come_back(watch, "lookoutd is gone; waiting for it (^C ends)", fault);
+        else if (r > 0 && is_too_slow(&reply))
+            r = come_back(watch, "lookoutd dropped us: this output is read too slowly", fault);
         else if (r > 0)
             r = take(watch, &reply, fault);
         if (r <= 0)
