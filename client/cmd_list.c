@@ -51,7 +51,7 @@ int cmd_bundles(struct client *client, struct fault *fault) {
 }
 
 int cmd_devices(struct client *client, struct fault *fault) {
-    return show(client, "ListDevices", "devices", render_objects,
+    return show(client, "ListDevices", "devices", render_devices,
                 "No cameras or microphones; is one plugged in, and is lookoutd in the groups video "
                 "and audio?",
                 fault);

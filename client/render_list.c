@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/render_list.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 #include "client/render_table.h"
 #include "client/render_time.h"
 
-enum { N_SCORES_SHOWN = 3, HEADING_BYTES = 32 };
+enum { N_SCORES_SHOWN = 3 };
 
 static enum colour state_colour(const char *state) {
     if (strcmp(state, "running") == 0)
@@ -202,48 +201,33 @@ int render_settings(const struct screen *screen, const json_t *list, size_t inde
     return r;
 }
 
-/* A value of any type as text: strings without quotes, arrays joined, the rest as JSON. */
-static int add_value(struct table *table, const json_t *value) {
-    _cleanup_(freep) char *text = NULL;
-    char joined[256];
+static int add_device(struct table *table, const json_t *device) {
+    const char *stable = field_text(device, "stable"), *holder = field_text(device, "holder");
+    int r = table_add(table, COLOUR_NONE, field_text(device, "kind"));
 
-    if (!value || json_is_null(value))
-        return table_add(table, COLOUR_NONE, "");
-    if (json_is_string(value))
-        return table_add(table, COLOUR_NONE, json_string_value(value));
-    if (json_is_array(value) && json_is_string(json_array_get(value, 0))) {
-        join(value, joined, sizeof(joined));
-        return table_add(table, COLOUR_NONE, joined);
-    }
-    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    return text ? table_add(table, COLOUR_NONE, text) : -ENOMEM;
+    r = r < 0 ? r : table_add(table, COLOUR_BOLD, field_text(device, "name"));
+    r = r < 0 ? r : table_add(table, COLOUR_GOOD, *stable ? stable : field_text(device, "device"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(device, "driver"));
+    r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(device, "formats"));
+    if (r < 0)
+        return r;
+    return table_addf(table, COLOUR_WARN, "%s%s", *holder ? "in use by " : "", holder);
 }
 
-int render_objects(const struct screen *screen, const json_t *list, size_t indent) {
-    char headings[TABLE_COLUMNS_MAX][HEADING_BYTES];
-    struct column columns[TABLE_COLUMNS_MAX];
-    const char *keys[TABLE_COLUMNS_MAX], *key;
+int render_devices(const struct screen *screen, const json_t *list, size_t indent) {
+    static const struct column columns[] = {
+        { .heading = "KIND" },
+        { .heading = "NAME", .shrink = true },
+        { .heading = "DEVICE =" }, /* never cut: it goes into the INI */
+        { .heading = "DRIVER", .drop = true },
+        { .heading = "FORMATS", .shrink = true, .drop = true },
+        { .heading = "NOTE", .note = true },
+    };
     _cleanup_(table_freep) struct table *table = NULL;
-    json_t *first = json_array_get(list, 0), *value;
-    size_t n = 0;
-    int r;
+    int r = table_new(columns, sizeof(columns) / sizeof(*columns), &table);
 
-    json_object_foreach(first, key, value) {
-        if (n == TABLE_COLUMNS_MAX)
-            break;
-        (void) snprintf(headings[n], HEADING_BYTES, "%s", key); /* cut is fine */
-        for (char *c = headings[n]; *c; c++)
-            *c = (char) toupper((unsigned char) *c);
-        keys[n] = key;
-        columns[n] = (struct column){ .heading = headings[n], .shrink = true };
-        n++;
-    }
-    if (n == 0)
-        return 0;
-    r = table_new(columns, n, &table);
     for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-        for (size_t c = 0; r == 0 && c < n; c++)
-            r = add_value(table, json_object_get(json_array_get(list, i), keys[c]));
+        r = add_device(table, json_array_get(list, i));
     if (r == 0)
         table_write(table, screen, indent);
     return r;

@@ -19,5 +19,5 @@ int render_bundles(const struct screen *screen, const json_t *list, size_t inden
 /** []Setting. */
 int render_settings(const struct screen *screen, const json_t *list, size_t indent);
 
-/** Objects of any kind: one column per field of the first. */
-int render_objects(const struct screen *screen, const json_t *list, size_t indent);
+/** What ListDevices lists; the name for the INI is never cut. */
+int render_devices(const struct screen *screen, const json_t *list, size_t indent);

@@ -34,7 +34,7 @@ static void show(const struct screen *screen, const json_t *parameters) {
         (void) render_tasks(screen, list, 0);
         (void) render_bundles(screen, list, 0);
         (void) render_settings(screen, list, 0);
-        (void) render_objects(screen, list, 0);
+        (void) render_devices(screen, list, 0);
     }
 }
 

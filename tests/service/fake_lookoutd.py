@@ -65,7 +65,8 @@ REPLIES = {
     "ListBundles": {"bundles": [{"name": "yard", "version": "1.0.0", "sha256": "0123456789abcdef" * 4,
                                  "licence": "CC-BY-NC-3.0", "trust": "package",
                                  "path": "/usr/lib/lookout/bundles/yard"}]},
-    "ListDevices": {"devices": [{"kind": "camera", "device": "/dev/video0", "name": "HD Webcam"}]},
+    "ListDevices": {"devices": [{"kind": "camera", "device": "/dev/video0", "stable": "/dev/v4l/by-id/usb-HD",
+                                 "name": "HD Webcam", "driver": "uvcvideo", "formats": "YUYV 640x480", "holder": None}]},
     "GetConfig": {"settings": [
         {"section": "lookoutd", "key": "events_kept", "value": "1024", "origin": "default"},
         {"section": "lookoutd", "key": "dbus", "value": "no", "origin": "/etc/lookout/lookoutd.ini:3"},

@@ -202,7 +202,7 @@ static void odd_replies_render_as_empty(void **state) {
         assert_int_equal(render_tasks(&page->screen, list, 0), 0);
         assert_int_equal(render_bundles(&page->screen, list, 0), 0);
         assert_int_equal(render_settings(&page->screen, list, 0), 0);
-        assert_int_equal(render_objects(&page->screen, list, 0), 0);
+        assert_int_equal(render_devices(&page->screen, list, 0), 0);
         json_decref(list);
         json_decref(odd);
     }
@@ -250,6 +250,25 @@ static void a_narrow_terminal_gets_less_of_a_sensor_and_why_below_it(void **stat
     assert_page(page, " NAME  KIND        STATE  GAPS  LOST\n"
                       " mic   microphone  lost      0     2\n"
                       "   unplugged\n");
+    json_decref(list);
+}
+
+static void a_device_is_told_by_its_name_for_the_ini(void **state) {
+    struct page *page = *state;
+    json_t *list = read_json(
+        "[{\"kind\": \"camera\", \"device\": \"/dev/video0\", \"stable\": "
+        "\"/dev/v4l/by-id/usb-C920\","
+        "  \"name\": \"HD Pro Webcam C920\", \"driver\": \"uvcvideo\", \"formats\": \"YUYV "
+        "640x480\","
+        "  \"holder\": \"pid 7 (cheese)\"},"
+        " {\"kind\": \"microphone\", \"device\": \"hw:1\", \"name\": \"USB\", \"holder\": null}]");
+
+    page->screen.columns = 70;
+    assert_int_equal(render_devices(&page->screen, list, 0), 0);
+    assert_page(page, "KIND        NAME       DEVICE =                 DRIVER    FORMATS\n"
+                      "camera      HD Pro W…  /dev/v4l/by-id/usb-C920  uvcvideo  YUYV 640x480\n"
+                      "  in use by pid 7 (cheese)\n"
+                      "microphone  USB        hw:1\n");
     json_decref(list);
 }
 
@@ -352,6 +371,7 @@ int main(void) {
         PAGED(the_best_scores_come_first),
         PAGED(sensors_are_a_table_with_times_since_then),
         PAGED(a_narrow_terminal_gets_less_of_a_sensor_and_why_below_it),
+        PAGED(a_device_is_told_by_its_name_for_the_ini),
         PAGED(settings_name_their_section_once),
         PAGED(a_table_shrinks_its_widest_column_on_a_terminal),
         cmocka_unit_test(spans_have_the_unit_a_person_expects),
