@@ -72,16 +72,19 @@ static void grade_text(const json_t *evidence, char *ret, size_t ret_bytes) {
 /* "sound +42 %", "picture missing". */
 static void evidence_text(const json_t *evidence, char *ret, size_t ret_bytes) {
     const char *modality = field_text(evidence, "modality");
+    const char *reason = field_text(evidence, "quality_reason");
     const double share = field_number(evidence, "share");
     char grade[64];
 
     grade_text(evidence, grade, sizeof(grade));
     if (!field_true(evidence, "present"))
-        (void) snprintf(ret, ret_bytes, "%s missing", modality); /* cut is fine, here and below */
+        (void) snprintf(ret, ret_bytes, "%s missing%s%s%s", modality, *reason ? " (" : "",
+                        reason, /* cut is fine */
+                        *reason ? ")" : "");
     else if (isnan(share))
         (void) snprintf(ret, ret_bytes, "%s%s", modality, grade);
-    else /* aligned: +5, +42; and no sign of a zero that was negative */
-        (void) snprintf(ret, ret_bytes, "%s %+3.0f %%%s", modality, round(share * 100) + 0.0,
+    else /* aligned: +5, +100; and no sign of a zero that was negative */
+        (void) snprintf(ret, ret_bytes, "%s %+4.0f %%%s", modality, round(share * 100) + 0.0,
                         grade);
 }
 

@@ -18,6 +18,8 @@ import sys
 # A decision looks back over its window, and events end late on purpose: this much after a
 # thing has ended an event of its label still belongs to it.
 AFTER_S = 3.0
+# A modality that contributes less was not needed: the others were as sure without it.
+SMALL_SHARE = 0.1
 # Of no interest: what the labels call nothing at all.
 QUIET = ("background", "unknown", "nothing")
 
@@ -38,8 +40,7 @@ def read_events(path, start_ns):
             one = found.setdefault(event["id"], {"label": event["label"], "best": 0.0, "evidence": event["evidence"]})
             one["begin_s"] = (int(event["began"]["monotonic_ns"]) - start_ns) / 1e9
             one["end_s"] = (int(event["at"]["monotonic_ns"]) - start_ns) / 1e9
-            if event["confidence"] > one["best"]:
-                one["best"], one["evidence"] = event["confidence"], event["evidence"]
+            one["best"] = max(one["best"], event["confidence"])
     return sorted(found.values(), key=lambda one: one["begin_s"])
 
 
@@ -57,8 +58,12 @@ def match(scene, events):
 
 
 def because(evidence):
-    said = [one["modality"] for one in evidence if one["present"] and one["share"] > 0.02]
-    return " and ".join(said) or "both together"
+    """Whose doing the event was when it began."""
+    present = [one["modality"] for one in evidence if one["present"]]
+    if len(present) == 1:
+        return present[0] + " alone"
+    needed = [one["modality"] for one in evidence if one["present"] and one["share"] > SMALL_SHARE]
+    return " and ".join(needed) or "either"
 
 
 def write_table(rows, heading):
@@ -77,7 +82,7 @@ def compare(scene, events):
             n_seen += 1
             best = max(mine, key=lambda event: event["best"])
             delay_s = max(mine[0]["begin_s"] - thing["begin_s"], 0)
-            row += [f"yes, {100 * best['best']:.0f} %", f"{delay_s:.1f} s", because(best["evidence"])]
+            row += [f"yes, {100 * best['best']:.0f} %", f"{delay_s:.1f} s", because(mine[0]["evidence"])]
         elif thing["label"] in QUIET:
             row += ["no event, as it should be", "", ""]
             n_seen += 1

@@ -21,8 +21,6 @@ WAIT_S = 120
 RIGHT_MIN = 5  # of the 7 things of the scene; the networks are small, the test is of the path
 
 
-@unittest.skipUnless(os.path.exists(os.path.join(SOURCE, "models", "zoo", "digits", "bundle.ini"))
-                     or "LOOKOUT_DEMO_CONFIG" in os.environ, "the bundle digits is not there yet")
 class Demo(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()

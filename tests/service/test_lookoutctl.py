@@ -61,7 +61,7 @@ class Lookoutctl(unittest.TestCase):
         for command, word, n_lines in (("status", "Mistakes in the configuration", 1), ("sensors", "yard-mic", 2),
                                        ("tasks", "dog 0.71", 1), ("bundles", "CC-BY-NC-3.0", 1),
                                        ("devices", "HD Webcam", 1), ("config", "/etc/lookout/lookoutd.ini:3", 3),
-                                       ("events", "sound +61 %", 4), ("reload", "nothing changed", 0)):
+                                       ("events", "sound  +61 %", 4), ("reload", "nothing changed", 0)):
             self.assertIn(word, self.run_it(command))
             lines = self.run_it(command, "--json").splitlines()
             self.assertEqual(len(lines), n_lines, command)

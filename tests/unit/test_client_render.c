@@ -89,7 +89,7 @@ static void an_event_says_what_each_modality_contributed(void **state) {
     event_details(&page->screen, event);
     assert_page(page,
                 "TIME        PHASE   LABEL         CONFIDENCE        BECAUSE OF\n"
-                "14:03:22.5  begin   siren         █████████░  93 %  sound +61 %, picture  -8 "
+                "14:03:22.5  begin   siren         █████████░  93 %  sound  +61 %, picture   -8 "
                 "% (dark, quality 30 %), video missing\n"
                 "            sensors  mic (sound) 12 ms old, gate (picture) 80 ms old, no "
                 "sensor (video) missing\n"
@@ -106,7 +106,7 @@ static void modalities_that_are_each_sure_alone_are_told(void **state) {
         "{\"modality\": \"picture\", \"present\": true, \"quality\": 1, \"share\": -0.001}]}");
 
     event_line(&page->screen, event);
-    assert_page(page, "--:--:--.-  update  dog           ██████████  99 %  sound  +5 %, picture  "
+    assert_page(page, "--:--:--.-  update  dog           ██████████  99 %  sound   +5 %, picture   "
                       "+0 %, each sure alone\n");
     json_decref(event);
 }
@@ -128,7 +128,7 @@ static void a_narrow_terminal_has_no_bar_and_cuts_the_end(void **state) {
     event_heading(&page->screen);
     event_line(&page->screen, event);
     assert_page(page, "TIME        PHASE   LABEL         SURE   BECAUSE OF\n"
-                      "14:03:22.5  begin   siren          93 %  sound +61 %, pictu…\n");
+                      "14:03:22.5  begin   siren          93 %  sound  +61 %, pict…\n");
     json_decref(event);
 }
 
