@@ -3,17 +3,17 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <systemd/sd-daemon.h>
 
-#include "config/describe.h"
+#include "daemon/configure.h"
 #include "daemon/journal.h"
 #include "daemon/listen.h"
 #include "daemon/methods.h"
+#include "daemon/publish.h"
 #include "daemon/publish_bus.h"
 #include "daemon/publish_socket.h"
 #include "daemon/status.h"
@@ -21,25 +21,13 @@
 #define DEFAULT_SOCKET "/run/lookoutd.sock"
 #define DEFAULT_STATE  "/var/lib/lookout"
 
-enum {
-    NOTICES_PER_TURN = 64,    /* clients and signals get their turn between them */
-    STOP_LIMIT_USEC = 800000, /* a driver that hangs must not hold up the end for more */
-    BYTES_PER_KIB = 1024,
-};
+enum { STOP_LIMIT_USEC = 800000 }; /* a driver that hangs must not hold up the end for more */
 
 const struct lookoutd_settings *daemon_settings(const struct daemon *daemon) {
     return &daemon->settings->sections[0].lookoutd;
 }
 
-static void log_problems(const struct problems *problems) {
-    for (size_t i = 0; i < problems->n; i++)
-        journal_send(LOG_ERR, JOURNAL_CONFIG_BAD, NULL, "%s", problems->texts[i]);
-    if (problems->n_more > 0)
-        journal_send(LOG_ERR, JOURNAL_CONFIG_BAD, NULL,
-                     "and %zu more problems of the configuration", problems->n_more);
-}
-
-static void notify_status(const struct daemon *daemon, const char *first) {
+void daemon_notify_status(const struct daemon *daemon, const char *first) {
     char sentence[512];
 
     status_sentence(daemon, sentence, sizeof(sentence));
@@ -47,220 +35,10 @@ static void notify_status(const struct daemon *daemon, const char *first) {
                       sentence); /* without systemd there is nobody to tell */
 }
 
-/* Each text counts with its section and key, so the same hash means the same configuration. */
-static int hash_settings(const struct settings *settings, char ret[SHA256_HEX_BYTES]) {
-    unsigned char hash[crypto_hash_sha256_BYTES];
-    _cleanup_(freep) char *text = NULL;
-    size_t n_bytes;
-    FILE *to = open_memstream(&text, &n_bytes);
-
-    if (!to)
-        return -ENOMEM;
-    describe_settings(settings, to);
-    if (fclose(to) != 0)
-        return -ENOMEM;
-    (void) crypto_hash_sha256(hash, (const unsigned char *) text, n_bytes); /* always 0 */
-    (void) sodium_bin2hex(ret, SHA256_HEX_BYTES, hash, sizeof(hash));       /* always ret */
-    return 0;
-}
-
-static void state_failed(struct daemon *daemon, const struct fault *fault) {
+void daemon_state_failed(struct daemon *daemon, const struct fault *fault) {
     if (!daemon->state_told)
         journal_send(LOG_WARNING, JOURNAL_STATE, NULL, "%s, ignoring", fault->text);
     daemon->state_told = true;
-}
-
-static void log_stopped_tasks(const struct plan *plan) {
-    for (size_t i = 0; i < plan->n_all_tasks; i++)
-        if (plan->all_tasks[i].reason[0])
-            journal_send(LOG_ERR, JOURNAL_TASK, JOURNAL_FIELDS({ "TASK", plan->all_tasks[i].name }),
-                         "task %s does not run: %s", plan->all_tasks[i].name,
-                         plan->all_tasks[i].reason);
-}
-
-/* Make @settings the ones in use; takes them over if it succeeds. Returns 0, -EBADMSG with @fault,
- * -ENOMEM. */
-static int apply(struct daemon *daemon, struct settings *settings, struct fault *fault) {
-    _cleanup_(plan_freep) struct plan *plan = NULL, *old = NULL;
-    char sha256[SHA256_HEX_BYTES];
-    int r = hash_settings(settings, sha256);
-
-    if (r == 0)
-        r = plan_new(settings, daemon->plan, now_ns(), &plan);
-    if (r < 0)
-        return r;
-    r = pipeline_apply(daemon->pipeline, &plan->options, fault);
-    if (r < 0)
-        return r == -ENOMEM ? r : -EBADMSG;
-    old = daemon->plan; /* freed behind this: the pipeline no longer uses its bundles */
-    daemon->plan = plan;
-    plan = NULL;
-    settings_free(daemon->settings);
-    daemon->settings = settings;
-    memcpy(daemon->config_sha256, sha256, sizeof(sha256));
-    daemon->ended = false;
-    log_stopped_tasks(daemon->plan);
-    return 0;
-}
-
-static int set_bus(struct daemon *daemon) {
-    const enum bus_choice choice =
-        daemon_settings(daemon)->dbus ? publish_bus_choice(daemon->options.bus) : BUS_NONE;
-
-    if (choice == BUS_NONE)
-        daemon->bus = publish_bus_free(daemon->bus);
-    else if (!daemon->bus)
-        return publish_bus_new(daemon, choice, &daemon->bus);
-    return 0;
-}
-
-/* The limits of [lookoutd] where they are used. */
-static int apply_limits(struct daemon *daemon) {
-    const struct lookoutd_settings *settings = daemon_settings(daemon);
-    const int r = ring_resize(daemon->ring, (size_t) settings->events_kept);
-
-    publish_socket_set_limit(daemon->socket, (size_t) settings->subscriber_kib * BYTES_PER_KIB);
-    server_set_n_max(daemon->server, (size_t) settings->subscribers_max);
-    return r < 0 ? r : set_bus(daemon);
-}
-
-int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user) {
-    _cleanup_(settings_freep) struct settings *settings = NULL;
-    struct problems problems = { 0 };
-    struct fault fault = { "" };
-    int r = settings_load(&daemon->load, &settings, &problems);
-
-    if (r == 0 && fn)
-        r = settings_changes(daemon->settings, settings, fn, user);
-    if (r == 0)
-        r = apply(daemon, settings, &fault);
-    if (r == 0)
-        settings = NULL; /* the daemon's now */
-    if (r == -EBADMSG && problems_none(&problems))
-        problems_add(&problems, "%s", fault.text);
-    problems_clear(&daemon->problems);
-    daemon->problems = problems;
-    log_problems(&problems);
-    if (r == 0)
-        r = apply_limits(daemon);
-    if (r == 0) {
-        if (state_keep_config(daemon->state, daemon->settings, &fault) < 0)
-            state_failed(daemon, &fault);
-        journal_send(LOG_NOTICE, JOURNAL_CONFIG_APPLIED,
-                     JOURNAL_FIELDS({ "CONFIG_SHA256", daemon->config_sha256 }),
-                     "configuration applied");
-    } else
-        journal_send(LOG_ERR, JOURNAL_CONFIG_BAD, NULL,
-                     "the configuration was refused, the old one stays");
-    publish_bus_refresh(daemon->bus);
-    notify_status(daemon, "");
-    return r;
-}
-
-/* At the start: the INI, else the last good copy of it, else nothing at all. */
-static int load_first(struct daemon *daemon, struct settings **ret) {
-    struct problems ignored = { 0 };
-    struct load_options last_good = { .file = state_config_path(daemon->state) };
-    int r = settings_load(&daemon->load, ret, &daemon->problems);
-
-    if (r != -EBADMSG)
-        return r;
-    log_problems(&daemon->problems);
-    r = access(last_good.file, F_OK) == 0 ? settings_load(&last_good, ret, &ignored) : -EBADMSG;
-    problems_clear(&ignored);
-    if (r == 0)
-        journal_send(LOG_WARNING, JOURNAL_CONFIG_BAD, NULL,
-                     "going on with the last good configuration, %s", last_good.file);
-    if (r != -EBADMSG)
-        return r;
-    journal_send(LOG_WARNING, JOURNAL_CONFIG_BAD, NULL, "going on without sensors");
-    return settings_load_text("no file", "", 0, ret, &ignored);
-}
-
-static void log_event(const struct daemon *daemon, const struct event *event) {
-    const bool began = event->phase == EVENT_BEGIN;
-    char confidence[16];
-
-    if (!daemon_settings(daemon)->journal_events || event->phase == EVENT_UPDATE)
-        return;
-    (void) snprintf(confidence, sizeof(confidence), "%.3f", event->confidence);
-    journal_send(LOG_NOTICE, began ? JOURNAL_EVENT_BEGAN : JOURNAL_EVENT_ENDED,
-                 JOURNAL_FIELDS({ "TASK", event->task }, { "LABEL", event->label },
-                                { "CONFIDENCE", confidence }, { "EVENT_ID", event->id },
-                                { "BUNDLE_SHA256", event->bundle_sha256 }),
-                 "%s: %s %s (%.0f %%)", event->task, event->label, began ? "began" : "ended",
-                 event->confidence * 100);
-}
-
-static void on_event(struct daemon *daemon, const struct event *event) {
-    const struct event_context context = { daemon->boot, daemon->config_sha256,
-                                           ring_next_sequence(daemon->ring) };
-    struct fault fault = { "" };
-
-    if (publish_socket_event(daemon->socket, event, &context) < 0)
-        return; /* out of memory: neither kept nor said, and the sequence stays */
-    publish_bus_event(daemon->bus, event);
-    log_event(daemon, event);
-    if (state_keep_sequence(daemon->state, context.sequence, &fault) < 0)
-        state_failed(daemon, &fault);
-}
-
-static void on_sensor(struct daemon *daemon, const struct sensor_status *sensor) {
-    const struct event_context context = { daemon->boot, daemon->config_sha256,
-                                           ring_next_sequence(daemon->ring) - 1 };
-    const char *state = sensor_state_name(sensor->state);
-
-    (void) publish_socket_change(daemon->socket, sensor,
-                                 &context); /* out of memory: status still has it */
-    publish_bus_change(daemon->bus, sensor);
-    journal_send(sensor->state == SENSOR_LOST ? LOG_WARNING : LOG_INFO, JOURNAL_SENSOR,
-                 JOURNAL_FIELDS({ "SENSOR", sensor->name }, { "STATE", state },
-                                { "DEVICE", sensor->device }, { "REASON", sensor->reason }),
-                 "sensor %s is %s%s%s", sensor->name, state, sensor->reason[0] ? ": " : "",
-                 sensor->reason);
-}
-
-static void on_ended(struct daemon *daemon) {
-    daemon->ended = true;
-    journal_send(LOG_INFO, JOURNAL_SENSOR, NULL, "all recordings have ended");
-    if (daemon_settings(daemon)->exit_at_end)
-        (void) sd_event_exit(daemon->event, 0); /* cannot fail: we run in it */
-}
-
-static void on_notice(struct daemon *daemon, const struct notice *notice) {
-    switch (notice->kind) {
-    case NOTICE_EVENT:
-        on_event(daemon, &notice->event);
-        return;
-    case NOTICE_SENSOR:
-        on_sensor(daemon, &notice->sensor);
-        return;
-    case NOTICE_SCORES:
-        (void) publish_socket_scores(daemon->socket, &notice->scores,
-                                     daemon->boot); /* the next come soon */
-        histogram_add(&daemon->published, now_ns() - notice->scores.at_ns);
-        return;
-    case NOTICE_ENDED:
-        on_ended(daemon);
-        return;
-    }
-}
-
-static int on_notices(sd_event_source *source, int fd, uint32_t revents, void *user) {
-    struct daemon *daemon = user;
-    struct notice notice;
-    bool changed = false;
-    int r = 0;
-
-    for (int i = 0; i < NOTICES_PER_TURN && (r = pipeline_next(daemon->pipeline, &notice)) > 0;
-         i++) {
-        on_notice(daemon, &notice);
-        changed = changed || notice.kind == NOTICE_SENSOR;
-    }
-    publish_bus_refresh(daemon->bus);
-    if (changed)
-        notify_status(daemon, "");
-    return r < 0 ? r : 0;
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user) {
@@ -321,7 +99,7 @@ static int add_sources(struct daemon *daemon) {
 
     if (r >= 0)
         r = sd_event_add_io(daemon->event, &daemon->notices, pipeline_fd(daemon->pipeline), EPOLLIN,
-                            on_notices, daemon);
+                            publish_notices, daemon);
     if (r >= 0)
         r = sd_event_source_set_priority(daemon->notices, SD_EVENT_PRIORITY_IMPORTANT);
     return r < 0 ? r : add_watchdog(daemon);
@@ -335,7 +113,7 @@ static int open_state(struct daemon *daemon) {
         state_new(dir ? dir : DEFAULT_STATE, run_dir, daemon->boot, &daemon->state, &fault);
 
     if (r == 0 && fault.text[0])
-        state_failed(daemon, &fault);
+        daemon_state_failed(daemon, &fault);
     return r;
 }
 
@@ -370,12 +148,12 @@ static void raise_descriptor_limit(void) {
 
 static int start(struct daemon *daemon, struct fault *fault) {
     _cleanup_(settings_freep) struct settings *settings = NULL;
-    int r = load_first(daemon, &settings);
+    int r = configure_read(daemon, &settings);
 
     if (r == 0)
         r = pipeline_new(&daemon->pipeline);
     if (r == 0)
-        r = apply(daemon, settings, fault);
+        r = configure_apply(daemon, settings, fault);
     if (r < 0)
         return r;
     settings = NULL; /* the daemon's now */
@@ -388,7 +166,7 @@ static int start(struct daemon *daemon, struct fault *fault) {
     if (r == 0)
         r = open_socket(daemon, fault);
     if (r == 0)
-        r = set_bus(daemon);
+        r = configure_bus(daemon);
     return r == 0 ? add_sources(daemon) : r;
 }
 
@@ -413,12 +191,12 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret, struct
         return r;
     if (problems_none(&daemon->problems) &&
         state_keep_config(daemon->state, daemon->settings, &kept) < 0)
-        state_failed(daemon, &kept);
+        daemon_state_failed(daemon, &kept);
     journal_send(
         LOG_NOTICE, JOURNAL_STARTED,
         JOURNAL_FIELDS({ "VERSION", LOOKOUT_VERSION }, { "CONFIG_SHA256", daemon->config_sha256 }),
         "lookoutd " LOOKOUT_VERSION " started");
-    notify_status(daemon, "READY=1\n");
+    daemon_notify_status(daemon, "READY=1\n");
     *ret = daemon;
     daemon = NULL;
     return 0;

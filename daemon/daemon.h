@@ -20,6 +20,8 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/stats.h"
 
+enum { BYTES_PER_KIB = 1024 };
+
 enum bus_choice { BUS_AUTO, BUS_SYSTEM, BUS_SESSION, BUS_NONE };
 
 /** What the command line says. Borrowed for the life of the daemon. */
@@ -79,3 +81,9 @@ int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user);
 
 /** The [lookoutd] section in use. */
 const struct lookoutd_settings *daemon_settings(const struct daemon *daemon);
+
+/** Tell systemd in a sentence how things are, behind the lines @first ("READY=1\n" or ""). */
+void daemon_notify_status(const struct daemon *daemon, const char *first);
+
+/** Say once that the state directory cannot be written, and why. */
+void daemon_state_failed(struct daemon *daemon, const struct fault *fault);

@@ -419,14 +419,25 @@ class End(unittest.TestCase):
                 self.assertLess(took, 1)
             daemon.stop()
 
-    def test_a_device_that_hangs_does_not_hold_up_the_end(self):
+    def test_a_pipe_in_place_of_a_recording_hangs_nothing(self):
         daemon = Daemon(rest='[recording hanging]\nfile = ./fifo\n')
         os.mkfifo(f'{daemon.folder}/fifo')
         daemon.start()
-        time.sleep(0.3)
+        within('it is lost', lambda: 'must be a file' in daemon.log())
+        self.assertEqual(daemon.terminate()[0], 0)
+        daemon.stop()
+
+    def test_a_thread_that_hangs_does_not_hold_up_the_end(self):
+        daemon = Daemon(environment={'LD_PRELOAD': os.environ['LOOKOUT_HANG']}).start()
+        if daemon.is_sanitized():
+            daemon.process.kill()
+            daemon.process.wait()
+            self.skipTest('a sanitizer must be loaded first')
         status, took = daemon.terminate()
         self.assertEqual(status, 0)
+        self.assertGreater(took, 0.5)
         self.assertLess(took, 1.2)
+        self.assertIn('does not let go', daemon.log())
         daemon.stop()
 
     def test_its_socket_goes_with_it(self):
