@@ -44,6 +44,8 @@ void daemon_state_failed(struct daemon *daemon, const struct fault *fault) {
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user) {
     struct daemon *daemon = user;
 
+    journal_send(LOG_NOTICE, JOURNAL_STOPPED, NULL, "ending, as process %u of user %u asks",
+                 info->ssi_pid, info->ssi_uid);
     return sd_event_exit(daemon->event, 0);
 }
 
@@ -228,7 +230,7 @@ int daemon_run(struct daemon *daemon) {
     (void) sd_notify(0, "STOPPING=1"); /* without systemd there is nobody to tell */
     if (r >= 0)
         limit_stop();
-    journal_send(LOG_NOTICE, JOURNAL_STOPPED, NULL, "lookoutd ends");
+    journal_send(LOG_NOTICE, JOURNAL_STOPPED, NULL, "lookoutd ended its work");
     return r;
 }
 
