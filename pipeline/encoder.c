@@ -16,6 +16,7 @@
 enum {
     BLOCKS = 128,    /* 1.28 s of sound */
     EMBEDDINGS = 16, /* 8 s at two per second */
+    HOPS_PATIENCE = 4,
 };
 
 /* Blocks whose time is off by more than this do not follow each other. */
@@ -49,13 +50,11 @@ struct encoder {
     struct embedding last; /* pictures: what may have to be repeated */
 };
 
-static int64_t block_items_ns(size_t n_items) {
+static int64_t samples_ns(size_t n_items) {
     return (int64_t) n_items * NS_PER_S / SOUND_RATE_HZ;
 }
 
-/* --- sound --- */
-
-/* A tick is over: now for the one after @at_ns. */
+/* The first tick after @at_ns. */
 static int64_t tick_after(const struct encoder *e, int64_t at_ns) {
     return at_ns - at_ns % e->hop_ns + e->hop_ns;
 }
@@ -86,6 +85,8 @@ static void encode(struct encoder *e, struct embedding *embedding, int64_t began
     atomic_fetch_add_explicit(&e->n_encoded, 1, memory_order_relaxed); /* a count on its own */
     emit(e, embedding);
 }
+
+/* --- sound --- */
 
 /* A row of features ends at @end_ns. */
 static void end_row(struct encoder *e, int64_t end_ns, const struct heard *heard,
@@ -130,7 +131,7 @@ static void take_block(struct encoder *e, const struct heard *heard) {
         sound_window_reset(e->window); /* no window may span a gap */
         e->after_gap = true;
     }
-    e->next_block_ns = block->time_ns + block_items_ns(SOUND_BLOCK_ITEMS);
+    e->next_block_ns = block->time_ns + samples_ns(SOUND_BLOCK_ITEMS);
     sound_quality_push(e->quality, block->samples, SOUND_BLOCK_ITEMS);
 
     while (n < SOUND_BLOCK_ITEMS) {
@@ -138,7 +139,7 @@ static void take_block(struct encoder *e, const struct heard *heard) {
 
         n += sound_window_push(e->window, block->samples + n, SOUND_BLOCK_ITEMS - n, &row);
         if (row)
-            end_row(e, block->time_ns + block_items_ns(n), heard, began_ns);
+            end_row(e, block->time_ns + samples_ns(n), heard, began_ns);
     }
 }
 
@@ -399,9 +400,7 @@ int64_t encoder_hop_ns(const struct encoder *encoder) {
 }
 
 int64_t encoder_window_ns(const struct encoder *encoder) {
-    const int64_t hops_ns = 4 * encoder->hop_ns;
+    const double window_ms = encoder->kind == MODALITY_SOUND ? encoder->sound.window_ms : 0;
 
-    if (encoder->kind != MODALITY_SOUND)
-        return hops_ns;
-    return hops_ns + (int64_t) (encoder->sound.window_ms * (double) NS_PER_MS);
+    return HOPS_PATIENCE * encoder->hop_ns + (int64_t) (window_ms * (double) NS_PER_MS);
 }

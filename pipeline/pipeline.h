@@ -157,7 +157,8 @@ DEFINE_CLEANUP(struct pipeline *, pipeline_free)
  * Make it so: start what is new, stop what is gone, leave what did not change
  * running (a sensor with equal options keeps its thread and device; a task with
  * equal options and the same bundle sha256 keeps its detector state, and the
- * pipeline then refers to the new bundle pointer). When it returns, no bundle of
+ * pipeline then refers to the new bundle pointer). Waits for the threads that go, so for as long
+ * as their driver needs to close a device. When it returns, no bundle of
  * earlier options is used any more.
  * Returns 0; on -errno nothing has changed and @fault says why (a task names a
  * sensor that is not there or of the wrong kind ...).
