@@ -20,7 +20,7 @@ json_t *text_json(const char *text);
 json_t *number_json(double value);
 
 struct event_context {
-    const char *boot;
+    const char *boot; /* [BOOT_ID_BYTES] */
     const char *config_sha256;
     int64_t sequence;
 };

@@ -10,6 +10,8 @@
 
 enum { LIMIT_BYTES = 20000, CLIENTS = 3 };
 
+static const char boot[BOOT_ID_BYTES] = "boot";
+
 /* A publisher with clients at both ends of socket pairs. */
 struct fixture {
     sd_event *event;
@@ -66,7 +68,7 @@ static int tear_down(void **state) {
 static void publish(struct fixture *f, const char *label, double confidence,
                     enum event_phase phase) {
     struct event event = { .phase = phase, .task = "yard", .confidence = confidence, .skew_ms = 1 };
-    const struct event_context context = { "boot", "sha", ring_next_sequence(f->ring) };
+    const struct event_context context = { boot, "sha", ring_next_sequence(f->ring) };
 
     (void) snprintf(event.label, sizeof(event.label), "%s", label);
     (void) snprintf(event.id, sizeof(event.id), "id-%s", label);
