@@ -83,8 +83,7 @@ static int expose(struct planner *planner, int32_t index) {
                          "FLOAT32",
                          planner->file->bytes->name, index, tensor->name,
                          tflite_type_name(tensor->type));
-    if (tensor->type == TFLITE_INT8 && tensor->scales.n_items == 1 &&
-        tensor->zero_points.n_items == 1) { /* checked by the operator that uses it */
+    if (tensor->type == TFLITE_INT8 && op_is_quantised(tensor)) { /* if not: refused later */
         info->scale = op_scale(tensor);
         info->zero_point = op_zero_point(tensor);
     }
@@ -325,9 +324,23 @@ static int lower_all(struct planner *planner) {
         if (r < 0)
             return r;
     }
+    return 0;
+}
+
+/* What no operator has looked at: outputs must be written, inputs that go unused make sense. */
+static int check_ends(const struct planner *planner) {
+    const struct tflite_file *file = planner->file;
+
     for (size_t i = 0; i < file->n_outputs; i++)
         if (!planner->known[file->outputs[i]])
             return refuse(planner, -EBADMSG, file->outputs[i], "is an output that nothing writes");
+    for (size_t i = 0; i < file->n_inputs; i++) {
+        const struct tflite_tensor *tensor = &file->tensors[file->inputs[i]];
+
+        if (tensor->type == TFLITE_INT8 && !op_is_quantised(tensor))
+            return refuse(planner, -EBADMSG, file->inputs[i],
+                          "is INT8 without one good scale and zero point");
+    }
     return 0;
 }
 
@@ -363,6 +376,9 @@ int graph_plan(const struct tflite_file *file, const struct kernels *kernels, st
     if (r < 0)
         return r;
     r = lower_all(&planner);
+    if (r < 0)
+        return r;
+    r = check_ends(&planner);
     if (r < 0)
         return r;
     r = plan_memory(&planner);

@@ -216,8 +216,11 @@ static float relu6_f32(float x) {
     return x < 0 ? 0 : x > 6 ? 6 : x;
 }
 
+/* Below this the reference (reference/logistic.h) takes exp(x) itself, up to 1e-4 of it more. */
+static const float logistic_tail = -9;
+
 static float logistic_f32(float x) {
-    return 1 / (1 + expf(-x));
+    return x < logistic_tail ? expf(x) : 1 / (1 + expf(-x));
 }
 
 static float hard_swish_f32(float x) {

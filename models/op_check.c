@@ -137,26 +137,36 @@ int32_t op_zero_point(const struct tflite_tensor *tensor) {
     return (int32_t) fb_item_i64(&tensor->zero_points, 0);
 }
 
-int op_check_quantised(const struct op_context *context, const struct tflite_tensor *tensor) {
-    const size_t number = number_of(context, tensor);
+bool op_is_quantised(const struct tflite_tensor *tensor) {
     int64_t zero_point;
     float scale;
 
+    if (tensor->scales.n_items != 1 || tensor->zero_points.n_items != 1)
+        return false;
+    scale = fb_item_f32(&tensor->scales, 0);
+    zero_point = fb_item_i64(&tensor->zero_points, 0);
+    return isfinite(scale) && scale > 0 && zero_point >= INT8_MIN && zero_point <= INT8_MAX;
+}
+
+int op_check_quantised(const struct op_context *context, const struct tflite_tensor *tensor) {
+    const size_t number = number_of(context, tensor);
+    int64_t zero_point;
+
+    if (op_is_quantised(tensor))
+        return 0;
     if (tensor->scales.n_items != 1 || tensor->zero_points.n_items != 1)
         return op_refuse(context, -EBADMSG,
                          "tensor %zu '%s' is INT8 with %zu scales and %zu zero points; one of each "
                          "is needed",
                          number, tensor->name, tensor->scales.n_items, tensor->zero_points.n_items);
-    scale = fb_item_f32(&tensor->scales, 0);
-    if (!isfinite(scale) || scale <= 0)
-        return op_refuse(context, -EBADMSG, "tensor %zu '%s' has the scale %g, not above 0", number,
-                         tensor->name, (double) scale);
     zero_point = fb_item_i64(&tensor->zero_points, 0);
     if (zero_point < INT8_MIN || zero_point > INT8_MAX)
         return op_refuse(context, -EBADMSG,
                          "tensor %zu '%s' has the zero point %" PRId64 ", not -128 to 127", number,
                          tensor->name, zero_point);
-    return 0;
+    return op_refuse(context, -EBADMSG,
+                     "tensor %zu '%s' has the scale %g; it must be finite and above 0", number,
+                     tensor->name, (double) fb_item_f32(&tensor->scales, 0));
 }
 
 int op_check_same_quantisation(const struct op_context *context, const struct tflite_tensor *a,

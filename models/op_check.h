@@ -50,6 +50,9 @@ int op_check_same_shape(const struct op_context *context, const struct tflite_te
 float op_scale(const struct tflite_tensor *tensor);
 int32_t op_zero_point(const struct tflite_tensor *tensor);
 
+/** An int8 tensor has one scale and one zero point, both usable. */
+bool op_is_quantised(const struct tflite_tensor *tensor);
+
 /** An int8 tensor's scale and zero point are one valid pair. Returns 0, -EBADMSG. */
 int op_check_quantised(const struct op_context *context, const struct tflite_tensor *tensor);
 

@@ -72,8 +72,9 @@ static int check_scales(const struct op_context *context, int32_t channels, int 
 
         if (!isfinite(scale) || scale <= 0)
             return op_refuse(context, -EBADMSG,
-                             "weights %" PRId32 " '%s': scale %zu is %g, not above 0", number,
-                             weights->name, i, (double) scale);
+                             "weights %" PRId32
+                             " '%s': scale %zu is %g; it must be finite and above 0",
+                             number, weights->name, i, (double) scale);
         if (fb_item_i64(&weights->zero_points, i) != 0)
             return op_refuse(context, -EBADMSG, "weights %" PRId32 " '%s': zero point %zu is not 0",
                              number, weights->name, i);

@@ -276,6 +276,25 @@ def refused():
 refused()
 
 
+def logistic_f32_tail():
+    """Far down, the reference takes exp(x): x - 13.5 is -17.5 to -9.5 here."""
+    x, y, z = (Tensor([2, 5]) for _ in range(3))
+
+    def compute(xs):
+        return [[f32(math.exp(f32(v - 13.5))) for v in xs[0]]]
+    case('logistic_f32_tail', [x, Tensor([1], data=[-13.5]), y, z],
+         [(0, [0, 1], [2], 11, {}), (14, [2], [3], 0, {})], [0], [3], compute, 'tol:1e-5')
+
+
+def unused_input_without_scale():
+    x, y = Tensor([8], I8, 0.5, 1), Tensor([8], I8, 0.5, 1)
+    case('bad_unused_no_scale', [x, Tensor([3], I8), y], [(21, [0], [2], 0, {})], [0, 1], [2], None, 'refuse', 0)
+
+
+logistic_f32_tail()
+unused_input_without_scale()
+
+
 def main():
     lines = ['name\tn_samples\tcompare']
     for number, (name, tensors, operators, inputs, outputs, compute, compare, n_samples) in enumerate(CASES):
