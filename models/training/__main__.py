@@ -48,7 +48,7 @@ def whole_run(arguments, config, root):
     steps = ["--steps", str(QUICK_STEPS)] if arguments.quick else []
     jobs = [
         ["encoder", arguments.preset, str(root), str(run), modality.name, *held, *steps]
-        for held in (["--held"], [])
+        for held in ([["--held"], []] if config.refit else [["--held"]])
         for modality in config.modalities
     ]
     train.encoders(jobs, run, say)

@@ -53,6 +53,7 @@ class Config:
     head: dict  # [head]
     detector: dict  # section name -> keys, for bundle.ini as they are
     seed: int
+    refit: bool  # train the encoders once more, on all of train
     extra: dict  # [extra]: other sources of examples
 
     def modality(self, name: str) -> Modality:
@@ -107,5 +108,6 @@ def read(name: str) -> Config:
         head=dict(ini["head"]) if "head" in ini else {},
         detector={section: dict(ini[section]) for section in ini.sections() if section.split()[0] == "detector"},
         seed=ini.getint("training", "seed", fallback=1),
+        refit=ini.getboolean("training", "refit", fallback=True),
         extra=dict(ini["extra"]) if "extra" in ini else {},
     )

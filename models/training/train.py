@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""From a data set to a bundle: both encoders twice, the head, the files.
+"""From a data set to a bundle: the encoders, the head, the files.
 
-Each encoder is trained twice. First with a part of the training examples held out (whole source recordings); on that
-part the head is learned and calibrated. Then on everything, with the same steps and seed; the bundle has these. What
-was learned of the head are weights, biases and temperatures, which go over to the second encoders.
+Each encoder is trained with a part of the training examples held out (whole source recordings); on that part the head
+is learned and calibrated. If the preset says `refit = yes`, each is then trained once more on everything, with the same
+steps and seed, and the bundle has these: what was learned of the head are weights, biases and temperatures, which go
+over to the second encoders. It doubles the time.
 """
 
 import json
@@ -110,7 +111,7 @@ def finish(config, root, run, out: pathlib.Path, say):
         say(f"held out, {name}: {share:.4f} of {n}")
     graphs, last, samples = {}, [], []
     for modality in config.modalities:
-        stage = stage_of(config, root, run, modality, False, say)
+        stage = stage_of(config, root, run, modality, not config.refit, say)
         trained = encode.load(stage, modality)
         graphs[modality.name] = trained.graph()
         last.append(trained.classifier)
