@@ -40,7 +40,17 @@ def section(title: str, keys: dict) -> str:
     return f"[{title}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) + "\n"
 
 
-NOT_IN_MANIFEST = {"other", "mix", "snr_db", "flip", "turn", "padding", "background", "blank", "cut"}  # keys of the preset that only training reads
+NOT_IN_MANIFEST = {
+    "other",
+    "mix",
+    "snr_db",
+    "flip",
+    "turn",
+    "padding",
+    "background",
+    "blank",
+    "cut",
+}  # keys of the preset that only training reads
 
 
 def manifest(config, temperatures: dict) -> str:

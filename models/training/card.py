@@ -16,7 +16,9 @@ def evaluation(out: pathlib.Path, root: pathlib.Path, say):
     if not (root / "audio" / "test").is_dir() or not os.access(program, os.X_OK):
         say(f"no figures of the test split in the card: {program} or a test split is missing")
         return None
-    done = subprocess.run([program, "eval", str(out), str(root), "--split", "test", "--json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [program, "eval", str(out), str(root), "--split", "test", "--json"], capture_output=True, text=True
+    )
     if done.returncode != 0:
         say(f"no figures of the test split in the card: {done.stderr.strip()}")
         return None
@@ -78,4 +80,6 @@ def per_label(found) -> str:
 def write(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.Path, say):
     told = PRESETS / f"{config.name}.card.md"
     text = told.read_text(encoding="utf-8") if told.is_file() else f"# {config.name}\n\n## Figures\n\n{{figures}}\n"
-    (out / "CARD.md").write_text(text.replace("{figures}", figures(out, config, graphs, held, root, say)), encoding="utf-8")
+    (out / "CARD.md").write_text(
+        text.replace("{figures}", figures(out, config, graphs, held, root, say)), encoding="utf-8"
+    )

@@ -97,7 +97,9 @@ def read(name: str) -> Config:
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.ini")))
         raise ConfigError(f"{path}: {error}; the presets are {known}") from error
     modalities = tuple(
-        read_modality(str(path), section.split()[1], ini[section]) for section in ini.sections() if section.startswith("modality ")
+        read_modality(str(path), section.split()[1], ini[section])
+        for section in ini.sections()
+        if section.startswith("modality ")
     )
     if not modalities:
         raise ConfigError(f"{path}: no [modality NAME] section")

@@ -101,7 +101,9 @@ def train(stage: Stage, modality, steps: int):
     torch.manual_seed(seed)
     batches, kept, n_targets = prepare(stage, modality)
     judge = judge_of(modality, kept, len(stage.labels))
-    model = networks.Classifier(networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding)
+    model = networks.Classifier(
+        networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding
+    )
     say = lambda text: stage.say(f"{modality.name}: {text}")
     model = learn.train(model, batches, modality, steps, seed, path_of(stage, modality, "checkpoint"), say, judge)
     with torch.no_grad():
@@ -151,7 +153,11 @@ def held_features(stage: Stage, modality):
     everything = data.examples(stage.root, modality.kind, "train", stage.labels)
     held = [e for e in everything if data.held_out(e, stage.parts)]
     if modality.kind == "picture":
-        return picture.tensor(data.pictures(held, modality)), torch.tensor([e.label for e in held]), torch.arange(len(held))
+        return (
+            picture.tensor(data.pictures(held, modality)),
+            torch.tensor([e.label for e in held]),
+            torch.arange(len(held)),
+        )
     clips = clips_of(held, modality)
     parts = [sound.windows(modality, clips.of(i)) for i in range(len(held))]
     number = torch.tensor([i for i, part in enumerate(parts) for _ in part])

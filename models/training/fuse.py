@@ -118,7 +118,9 @@ def graph(fusion: Fusion, classifiers: list, samples: list) -> Graph:
         dense.weight.copy_(torch.cat([weights, present / MASK_PRESENT], 1))
         dense.bias.copy_(fusion.bias)
     out = Graph("head")
-    inputs = [out.input(f"embedding{i + 1}", (1, s.shape[1]), quantise.EMBEDDING_SCALE, 0) for i, s in enumerate(samples)]
+    inputs = [
+        out.input(f"embedding{i + 1}", (1, s.shape[1]), quantise.EMBEDDING_SCALE, 0) for i, s in enumerate(samples)
+    ]
     inputs.append(out.input("present", (1, len(samples)), quantise.EMBEDDING_SCALE, 0))
     shape = (1, dense.in_features)
     joined = out.run("CONCATENATION", inputs, "joined", shape, quantise.EMBEDDING_SCALE, 0, axis=1)

@@ -90,9 +90,7 @@ def addition(graph, operator, values):
     a, b = (graph.tensors[i] for i in operator.inputs)
     y = graph.tensors[operator.output]
     twice = 2 * max(scale_of(a), scale_of(b))
-    parts = [
-        mbqm((value - t.zero_point) << 20, *multiplier(scale_of(t) / twice)) for t, value in zip((a, b), values)
-    ]
+    parts = [mbqm((value - t.zero_point) << 20, *multiplier(scale_of(t) / twice)) for t, value in zip((a, b), values)]
     out = mbqm(parts[0] + parts[1], *multiplier(twice / ((1 << 20) * scale_of(y)))) + y.zero_point
     return np.clip(out, *clamp_of(y, operator.options["activation"]))
 

@@ -101,10 +101,21 @@ def train(model, batch_of, config, steps: int, seed: int, checkpoint: pathlib.Pa
         if (step + 1) % REPORT_STEPS == 0 or step + 1 == steps:
             done = step + 1 - first
             left = (time.monotonic() - began) / done * (steps - step - 1)
-            held = f", {judge(average.model)}" if judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps) else ""
+            held = (
+                f", {judge(average.model)}"
+                if judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps)
+                else ""
+            )
             say(f"step {step + 1}/{steps}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
             loss_sum, n_sum = 0.0, 0
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < steps:
-            save(checkpoint, {"model": model.state_dict(), "average": average.model.state_dict(), "tuner": tuner.state_dict(), "step": step + 1})
+            save(
+                checkpoint,
+                {
+                    "model": model.state_dict(),
+                    "average": average.model.state_dict(),
+                    "tuner": tuner.state_dict(),
+                    "step": step + 1,
+                },
+            )
     return average.model
-

@@ -39,7 +39,9 @@ def speak(text: str, voice: str, speed: int, pitch: int, path: pathlib.Path):
     import numpy as np
 
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        subprocess.run(["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", file.name, text], check=True)
+        subprocess.run(
+            ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", file.name, text], check=True
+        )
         with wave.open(file.name) as sound:
             rate_hz = sound.getframerate()
             samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
@@ -59,7 +61,9 @@ def main(out: pathlib.Path):
         spoken.mkdir(parents=True)
         drawn.mkdir(parents=True)
         for voice, (speed, pitch) in itertools.product(VOICES, MANNERS):
-            speak(word, voice, speed + rng.randint(-10, 10), pitch + rng.randint(-10, 10), spoken / f"{voice}_{speed}.wav")
+            speak(
+                word, voice, speed + rng.randint(-10, 10), pitch + rng.randint(-10, 10), spoken / f"{voice}_{speed}.wav"
+            )
         for i in range(DRAWN):
             strokes.digit(value, rng, SIZE_PX).save(drawn / f"drawn_{i:04}.png")
     spoken, drawn = out / "audio" / "none", out / "images" / "none"

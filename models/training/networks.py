@@ -11,7 +11,6 @@ Every module here has an exact integer counterpart; quantise.py walks them in th
 
 import dataclasses
 
-import torch
 from torch import nn
 from torch.nn import functional
 
@@ -40,7 +39,9 @@ class Shape:
 class Conv(nn.Module):
     """Convolution without bias, batch normalisation, ReLU6 or nothing: one int8 operator once folded."""
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, depthwise: bool = False, relu: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, size: int, stride: int = 1, depthwise: bool = False, relu: bool = True
+    ):
         super().__init__()
         self.size, self.stride, self.depthwise, self.relu = size, stride, depthwise, relu
         self.conv = nn.Conv2d(inputs, outputs, size, stride, groups=inputs if depthwise else 1, bias=False)
@@ -86,7 +87,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.stem = Conv(channels, shape.stem, 3, shape.stem_stride)
         widths = [shape.stem] + [width for width, _ in shape.blocks]
-        self.blocks = nn.Sequential(*[Block(widths[i], width, stride) for i, (width, stride) in enumerate(shape.blocks)])
+        self.blocks = nn.Sequential(
+            *[Block(widths[i], width, stride) for i, (width, stride) in enumerate(shape.blocks)]
+        )
         self.dense = nn.Linear(widths[-1], shape.embedding)
 
     def forward(self, x, drop: float = 0.0):

@@ -28,7 +28,9 @@ class Batches:
     def change(self, x):
         keys = self.modality.keys
         size = x.shape[3]
-        x = augment.moved(x, 0.1, float(keys.get("turn", 8)), 0.15, keys.get("flip") == "yes", keys.get("padding", "reflection"))
+        x = augment.moved(
+            x, 0.1, float(keys.get("turn", 8)), 0.15, keys.get("flip") == "yes", keys.get("padding", "reflection")
+        )
         x = augment.coloured(x, 0.35, 0.3, 0.3 if x.shape[1] == 3 else 0.0)
         if "background" in keys:  # drawn on something that is not black, seen by a camera
             n = len(x)
@@ -59,7 +61,9 @@ def nothing(n: int, channels: int, rows: int, columns: int) -> torch.Tensor:
     across, down = torch.linspace(-0.5, 0.5, columns), torch.linspace(-0.5, 0.5, rows).view(-1, 1)
     level = random(0.0, 1.0) ** 2 + random(-0.3, 0.3) * across + random(-0.3, 0.3) * down
     grain = torch.randn(n, channels, rows, columns) * random(0.0, 0.25) ** 2 * 4
-    shapes = functional.interpolate(torch.randn(n, channels, 4, 4), (rows, columns), mode="bilinear") * random(0.0, 0.25)
+    shapes = functional.interpolate(torch.randn(n, channels, 4, 4), (rows, columns), mode="bilinear") * random(
+        0.0, 0.25
+    )
     return (level + grain + shapes * (torch.rand(n, 1, 1, 1) < 0.4)).clamp(0, 1)
 
 

@@ -72,7 +72,12 @@ def add_convolution(graph: Graph, name: str, x: int, module, parameters: tuple) 
     kind, axis, order = ("DEPTHWISE_CONV_2D", 3, (1, 2, 3, 0)) if module.depthwise else ("CONV_2D", 0, (0, 2, 3, 1))
     constants = add_weights(graph, name, x, weights.transpose(order), bias, axis)
     _, rows, columns, _ = graph.tensors[x].shape
-    shape = (1, same_padding(rows, module.size, module.stride)[0], same_padding(columns, module.size, module.stride)[0], len(bias))
+    shape = (
+        1,
+        same_padding(rows, module.size, module.stride)[0],
+        same_padding(columns, module.size, module.stride)[0],
+        len(bias),
+    )
     options = {"stride": (module.stride, module.stride), "activation": "RELU6" if module.relu else "NONE"}
     return graph.run(kind, [x] + constants, name, shape, *parameters, **options)
 
@@ -109,7 +114,13 @@ def encoder(model, examples: torch.Tensor, name: str, scale: float, zero_point: 
     x = add_convolution(graph, "stem", x, model.stem, ranges.of(model.stem))
     for i, block in enumerate(model.blocks):
         x = add_block(graph, f"block{i + 1}", x, block, ranges)
-    x = graph.run("MEAN", [x, graph.constant("axes", np.array([1, 2], np.int32), "int32")], "pooled", (1, model.dense.in_features), *ranges.of("pooled"))
+    x = graph.run(
+        "MEAN",
+        [x, graph.constant("axes", np.array([1, 2], np.int32), "int32")],
+        "pooled",
+        (1, model.dense.in_features),
+        *ranges.of("pooled"),
+    )
     x = add_dense(graph, "dense", x, model.dense, ranges.of(model.dense))
     x = graph.run("L2_NORMALIZATION", [x], "embedding", graph.tensors[x].shape, EMBEDDING_SCALE, 0)
     graph.outputs = [x]

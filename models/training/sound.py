@@ -114,7 +114,9 @@ class Batches:
         tilt = augment.uniform(n, -6.0, 6.0).view(n, 1, 1, 1) * DB * torch.linspace(-0.5, 0.5, x.shape[3])
         x = torch.where(x > self.floor + 0.01, x + gain + tilt, x)
         noise = self.silence(n).unsqueeze(1)
-        x = torch.where(torch.rand(n, 1, 1, 1) < 0.3, torch.logaddexp(x, noise + augment.uniform(n, -6, 0).view(n, 1, 1, 1)), x)
+        x = torch.where(
+            torch.rand(n, 1, 1, 1) < 0.3, torch.logaddexp(x, noise + augment.uniform(n, -6, 0).view(n, 1, 1, 1)), x
+        )
         x = x.clamp(min=self.floor)
         return augment.masked(x, 20, 6, 2)
 

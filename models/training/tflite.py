@@ -17,7 +17,15 @@ CODES = {
     "L2_NORMALIZATION": 11,
     "MEAN": 40,
 }
-VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "CONCATENATION": 2, "MEAN": 2, "L2_NORMALIZATION": 2}
+VERSIONS = {
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "ADD": 2,
+    "CONCATENATION": 2,
+    "MEAN": 2,
+    "L2_NORMALIZATION": 2,
+}
 MIN_RUNTIME = "2.3.0"
 SAME = 0
 
@@ -117,7 +125,8 @@ def model(graph: Graph) -> bytes:
         }
     )
     code_tables = [
-        Table({0: Scalar("b", CODES[kind]), 2: Scalar("i", VERSIONS[kind]), 3: Scalar("i", CODES[kind])}) for kind in codes
+        Table({0: Scalar("b", CODES[kind]), 2: Scalar("i", VERSIONS[kind]), 3: Scalar("i", CODES[kind])})
+        for kind in codes
     ]
     root = Table(
         {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The exporter writes what the engine and TensorFlow Lite Micro compute as the kit's integer simulation does."""
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import unittest
 import wave
+from unittest import mock
 
 import kit
 
@@ -17,7 +19,8 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import tap  # noqa: E402
-from training import config, flat, graph, integer, tflite  # noqa: E402
+import torch  # noqa: E402
+from training import config, flat, graph, integer, learn, networks, tflite  # noqa: E402
 
 try:
     from tflite_micro import runtime
@@ -194,6 +197,28 @@ def made_data(root):
                     file.writeframes(wave_of.astype('<i2').tobytes())
                 noisy = np.clip(np.array(colour) + rng.normal(0, 20, (24, 32, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(noisy).save(pictures / f'{i}.png')
+
+
+class Training(unittest.TestCase):
+    def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(self):
+        calls, said = [], []
+
+        def batch_of(stop_at):
+            calls.append(1)
+            if len(calls) == stop_at:
+                raise KeyboardInterrupt
+            return torch.rand(8, 1, 8, 8), torch.full((8, 2), 0.5), torch.ones(8)
+
+        modality = dataclasses.make_dataclass('Modality', ['decay', 'rate', 'drop'])(0.01, 1e-3, 0.0)
+        make = lambda: networks.Classifier(networks.Encoder(1, networks.Shape.parse('4', '4', 8)), 2, 8)
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(learn, 'CHECKPOINT_STEPS', 5):
+            path = pathlib.Path(folder) / 'checkpoint'
+            with self.assertRaises(KeyboardInterrupt):
+                learn.train(make(), lambda: batch_of(8), modality, 12, 1, path, said.append)
+            calls.clear()
+            learn.train(make(), lambda: batch_of(None), modality, 12, 1, path, said.append)
+        self.assertIn('goes on from step 5 of 12', said)
+        self.assertEqual(len(calls), 7)
 
 
 class Path(unittest.TestCase):
