@@ -198,7 +198,7 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
                      const struct weights_s8 *weights, const int8_t *weight, struct step *step) {
     struct conv_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
     const struct gemm_kernel *gemm =
-        weights->is_int4 ? &context->kernels->gemm_s4 : &context->kernels->gemm_s8;
+        weights->is_int4 ? context->kernels->gemm_s4 : context->kernels->gemm_s8;
     const size_t pixels = conv_out_pixels(shape);
     void *packed =
         pool_zeros(context->pool, gemm->packed_bytes(shape->out_channels, shape->depth), 1);
@@ -266,7 +266,7 @@ static int plan_depthwise_kernel(const struct op_context *context, const struct 
                                  const struct weights_s8 *weights, struct step *step) {
     struct depthwise_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
     const struct depthwise_kernel *kernel =
-        weights->is_int4 ? &context->kernels->depthwise_s4 : &context->kernels->depthwise_s8;
+        weights->is_int4 ? context->kernels->depthwise_s4 : context->kernels->depthwise_s8;
     void *packed =
         pool_zeros(context->pool, kernel->packed_bytes(shape->depth, shape->out_channels), 1);
 

@@ -132,7 +132,7 @@ static int plan_s8(const struct op_context *context, struct gemm_size size,
     if (r < 0)
         return r;
 
-    p->gemm = weights.is_int4 ? &context->kernels->gemm_s4 : &context->kernels->gemm_s8;
+    p->gemm = weights.is_int4 ? context->kernels->gemm_s4 : context->kernels->gemm_s8;
     packed = pool_zeros(context->pool, p->gemm->packed_bytes(size.cols, size.depth), 1);
     if (!packed)
         return op_no_memory(context);

@@ -13,6 +13,9 @@
 
 /* Fastest first: the first row whose needs are met wins. */
 static const struct kernels *const rows[] = {
+#if defined(HAVE_AVX2)
+    &kernels_avx2,
+#endif
     &kernels_c,
 };
 

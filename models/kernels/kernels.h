@@ -109,13 +109,20 @@ struct kernels {
     const char *name;  /* what --kernels takes */
     unsigned needs;    /* enum cpu_feature bits; 0 for the C row */
     size_t patch_rows; /* rows of patches a convolution gathers for one gemm call, 1.. */
-    struct gemm_kernel gemm_s8, gemm_s4;
-    struct depthwise_kernel depthwise_s8, depthwise_s4;
+    const struct gemm_kernel *gemm_s8, *gemm_s4;
+    const struct depthwise_kernel *depthwise_s8, *depthwise_s4;
     pool_s8_fn *average_pool_s8, *max_pool_s8;
     add_s8_fn *add_s8;
 };
 
 extern const struct kernels kernels_c;
+extern const struct kernels kernels_avx2; /* needs HAVE_AVX2 */
+
+/** Parts of the C row for other rows to fall back on. */
+extern const struct gemm_kernel c_gemm_s8, c_gemm_s4;
+extern const struct depthwise_kernel c_depthwise_s8, c_depthwise_s4;
+pool_s8_fn c_average_pool_s8, c_max_pool_s8;
+add_s8_fn c_add_s8;
 
 /** Features of this CPU. Any thread. */
 unsigned cpu_features(void);

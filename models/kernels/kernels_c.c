@@ -202,7 +202,7 @@ static int32_t mean_of(int64_t sum, int64_t n) {
     return (int32_t) (sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n);
 }
 
-static void average_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
+void c_average_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
     const struct window *w = &size->window;
 
     for (int64_t y = 0; y < w->out_h; y++)
@@ -221,7 +221,7 @@ static void average_pool_s8(int8_t *out, const int8_t *in, const struct pool_siz
         }
 }
 
-static void max_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
+void c_max_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
     const struct window *w = &size->window;
 
     for (int64_t y = 0; y < w->out_h; y++)
@@ -242,8 +242,8 @@ static void max_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *s
         }
 }
 
-static void add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step,
-                   size_t n, const struct add_terms *terms) {
+void c_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step, size_t n,
+              const struct add_terms *terms) {
     for (size_t i = 0; i < n; i++) {
         const int32_t va = shift_left(a[i * a_step] - terms->a_zero_point, ADD_LEFT_SHIFT);
         const int32_t vb = shift_left(b[i * b_step] - terms->b_zero_point, ADD_LEFT_SHIFT);
@@ -255,14 +255,19 @@ static void add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b,
     }
 }
 
+const struct gemm_kernel c_gemm_s8 = { bytes_s8, pack_s8, gemm_s8 };
+const struct gemm_kernel c_gemm_s4 = { bytes_s4, pack_s4, gemm_s4 };
+const struct depthwise_kernel c_depthwise_s8 = { bytes_s8, pack_s8, depthwise_s8 };
+const struct depthwise_kernel c_depthwise_s4 = { bytes_s4, pack_s4, depthwise_s4 };
+
 const struct kernels kernels_c = {
     .name = "c",
     .patch_rows = 4,
-    .gemm_s8 = { bytes_s8, pack_s8, gemm_s8 },
-    .gemm_s4 = { bytes_s4, pack_s4, gemm_s4 },
-    .depthwise_s8 = { bytes_s8, pack_s8, depthwise_s8 },
-    .depthwise_s4 = { bytes_s4, pack_s4, depthwise_s4 },
-    .average_pool_s8 = average_pool_s8,
-    .max_pool_s8 = max_pool_s8,
-    .add_s8 = add_s8,
+    .gemm_s8 = &c_gemm_s8,
+    .gemm_s4 = &c_gemm_s4,
+    .depthwise_s8 = &c_depthwise_s8,
+    .depthwise_s4 = &c_depthwise_s4,
+    .average_pool_s8 = c_average_pool_s8,
+    .max_pool_s8 = c_max_pool_s8,
+    .add_s8 = c_add_s8,
 };

@@ -388,22 +388,22 @@ static void bench_row(const struct kernels *row) {
                                               .multiplier = 1 };
     const struct requant rq = random_requant(64);
     void *packed =
-        calloc(row->gemm_s8.packed_bytes(64, 64) + row->depthwise_s8.packed_bytes(9, 64), 1);
+        calloc(row->gemm_s8->packed_bytes(64, 64) + row->depthwise_s8->packed_bytes(9, 64), 1);
     int64_t gemm_ns = INT64_MAX, depthwise_ns = INT64_MAX;
 
-    row->gemm_s8.pack(packed, buffers.weight, 64, 64);
+    row->gemm_s8->pack(packed, buffers.weight, 64, 64);
     for (int i = 0; i < BENCH_CALLS; i++) {
         const int64_t start_ns = now_ns();
 
-        row->gemm_s8.run(begin(), buffers.in, packed, buffers.bias, &rq, pointwise);
+        row->gemm_s8->run(begin(), buffers.in, packed, buffers.bias, &rq, pointwise);
         gemm_ns = now_ns() - start_ns < gemm_ns ? now_ns() - start_ns : gemm_ns;
     }
-    (void) memset(packed, 0, row->gemm_s8.packed_bytes(64, 64));
-    row->depthwise_s8.pack(packed, buffers.weight, 9, 64);
+    (void) memset(packed, 0, row->gemm_s8->packed_bytes(64, 64));
+    row->depthwise_s8->pack(packed, buffers.weight, 9, 64);
     for (int i = 0; i < BENCH_CALLS; i++) {
         const int64_t start_ns = now_ns();
 
-        row->depthwise_s8.run(begin(), buffers.in, packed, buffers.bias, &rq, &depthwise);
+        row->depthwise_s8->run(begin(), buffers.in, packed, buffers.bias, &rq, &depthwise);
         depthwise_ns = now_ns() - start_ns < depthwise_ns ? now_ns() - start_ns : depthwise_ns;
     }
     (void) printf("# %s: gemm_s8 125x64x64 %.1f us, depthwise_s8 25x5x64 3x3 %.1f us\n", row->name,
@@ -428,10 +428,10 @@ int main(int argc, char **argv) {
             (void) printf("ok %u - row %s # SKIP this CPU cannot run it\n", ++n_cases, row->name);
             continue;
         }
-        report(row, "gemm_s8", check_gemm(&row->gemm_s8, -128, 127));
-        report(row, "gemm_s4", check_gemm(&row->gemm_s4, -8, 7));
-        report(row, "depthwise_s8", check_depthwise(&row->depthwise_s8, -128, 127));
-        report(row, "depthwise_s4", check_depthwise(&row->depthwise_s4, -8, 7));
+        report(row, "gemm_s8", check_gemm(row->gemm_s8, -128, 127));
+        report(row, "gemm_s4", check_gemm(row->gemm_s4, -8, 7));
+        report(row, "depthwise_s8", check_depthwise(row->depthwise_s8, -128, 127));
+        report(row, "depthwise_s4", check_depthwise(row->depthwise_s4, -8, 7));
         report(row, "average_pool_s8", check_pool(row->average_pool_s8, true));
         report(row, "max_pool_s8", check_pool(row->max_pool_s8, false));
         report(row, "add_s8", check_add(row->add_s8));
