@@ -28,6 +28,9 @@ enum {
 #define INLINE static inline __attribute__((always_inline))
 
 extern const struct gemm_kernel avx2_gemm_s8, avx2_gemm_s4;
+extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
+pool_s8_fn avx2_average_pool_s8;
+add_s8_fn avx2_add_s8;
 
 INLINE size_t least(size_t a, size_t b) {
     return a < b ? a : b;
@@ -87,16 +90,13 @@ struct scaling {
  *   floor((floor((p + 2^30) / 2^31) + 2^(e - 1)) / 2^e) = floor((p + 2^30 + 2^(30 + e)) / 2^(31 +
  * e))
  */
-INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t cols) {
+INLINE struct scaling avx2_scaling_of(__m256i multiplier, __m256i shift, bool once) {
     const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi32(1);
-    const __m256i multiplier = avx2_load(rq->multiplier + c, cols - c);
-    const __m256i shift = avx2_load(rq->shift + c, cols - c);
     const __m256i e = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
     struct scaling s = { .multiplier = multiplier,
                          .multiplier_odd = _mm256_srli_epi64(multiplier, 32) };
 
-    s.once = rq->min >= rq->zero_point && cols - c >= LANES &&
-             _mm256_movemask_epi8(_mm256_cmpgt_epi32(e, zero)) == -1;
+    s.once = once && _mm256_movemask_epi8(_mm256_cmpgt_epi32(e, zero)) == -1;
     if (s.once) {
         const __m256i even = _mm256_srli_epi64(_mm256_slli_epi64(e, 32), 32);
         const __m256i odd = _mm256_srli_epi64(e, 32), bit = _mm256_set1_epi64x(1 << 30);
@@ -112,6 +112,12 @@ INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t co
         s.sign = _mm256_sub_epi32(_mm256_set1_epi32(32), s.one); /* a shift by 32 leaves 0 */
     }
     return s;
+}
+
+/** Of columns @c and the 7 behind it, as far as there are any. */
+INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t cols) {
+    return avx2_scaling_of(avx2_load(rq->multiplier + c, cols - c),
+                           avx2_load(rq->shift + c, cols - c), rq->min >= rq->zero_point);
 }
 
 /** srdhm() of 8 values, with a multiplier that is not negative. */
@@ -141,7 +147,7 @@ INLINE __m256i avx2_scale(__m256i x, const struct scaling *s) {
 }
 
 /** Clamp @vectors x 8 values and store the first @n as int8. */
-INLINE void avx2_store(int8_t *out, const __m256i y[2], size_t vectors, size_t n, int32_t min,
+INLINE void avx2_store(int8_t *out, const __m256i *y, size_t vectors, size_t n, int32_t min,
                        int32_t max) {
     const __m256i words = _mm256_packs_epi32(y[0], y[vectors - 1]);
     __m128i bytes =

@@ -8,9 +8,9 @@ const struct kernels kernels_avx2 = {
     .patch_rows = 6,
     .gemm_s8 = &avx2_gemm_s8,
     .gemm_s4 = &avx2_gemm_s4,
-    .depthwise_s8 = &c_depthwise_s8,
-    .depthwise_s4 = &c_depthwise_s4,
-    .average_pool_s8 = c_average_pool_s8,
+    .depthwise_s8 = &avx2_depthwise_s8,
+    .depthwise_s4 = &avx2_depthwise_s4,
+    .average_pool_s8 = avx2_average_pool_s8,
     .max_pool_s8 = c_max_pool_s8,
-    .add_s8 = c_add_s8,
+    .add_s8 = avx2_add_s8,
 };

@@ -24,7 +24,7 @@ enum {
     GUARD = 0x5a,
     IN_BYTES_MAX = 1 << 17,
     OUT_BYTES_MAX = 1 << 17,
-    CHANNELS_MAX = 160,
+    CHANNELS_MAX = 272,
     BENCH_CALLS = 200,
 };
 
@@ -240,7 +240,8 @@ static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high
 static bool check_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high) {
     static const struct gemm_size real[] = { { 125, 64, 64 }, { 25, 64, 40 },  { 1, 12, 64 },
                                              { 36, 16, 8 },   { 9, 128, 128 }, { 16, 16, 27 },
-                                             { 4, 64, 576 },  { 1, 128, 640 } };
+                                             { 4, 64, 576 },  { 1, 128, 640 }, { 3, 9, 12289 },
+                                             { 13, 3, 4096 } };
     bool good = true;
 
     for (size_t i = 0; i < sizeof(real) / sizeof(*real) && good; i++)
@@ -304,8 +305,18 @@ static bool try_depthwise(const struct depthwise_kernel *kernel, int32_t low, in
 }
 
 static bool check_depthwise(const struct depthwise_kernel *kernel, int32_t low, int32_t high) {
+    static const struct depthwise_size real[] = {
+        { { 48, 48, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1 }, 8, 1, -128 },
+        { { 12, 12, 6, 6, 3, 3, 2, 2, 1, 1, 0, 0 }, 64, 1, -128 },
+        { { 9, 9, 9, 9, 5, 5, 1, 1, 1, 1, 2, 2 }, 136, 1, 3 },
+        { { 3, 3, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1 }, 256, 1, -128 },
+        { { 4, 4, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1 }, 267, 3, 127 },
+        { { 20, 9, 16, 5, 13, 11, 1, 1, 1, 1, 4, 3 }, 9, 1, 5 },
+    };
     bool good = true;
 
+    for (size_t i = 0; i < sizeof(real) / sizeof(*real) && good; i++)
+        good = try_depthwise(kernel, low, high, &real[i]);
     for (int i = 0; i < N_ROUNDS && good; i++) {
         struct depthwise_size size = {
             .window = random_window(true),
@@ -393,17 +404,19 @@ static void bench_row(const struct kernels *row) {
 
     row->gemm_s8->pack(packed, buffers.weight, 64, 64);
     for (int i = 0; i < BENCH_CALLS; i++) {
+        int8_t *out = begin();
         const int64_t start_ns = now_ns();
 
-        row->gemm_s8->run(begin(), buffers.in, packed, buffers.bias, &rq, pointwise);
+        row->gemm_s8->run(out, buffers.in, packed, buffers.bias, &rq, pointwise);
         gemm_ns = now_ns() - start_ns < gemm_ns ? now_ns() - start_ns : gemm_ns;
     }
     (void) memset(packed, 0, row->gemm_s8->packed_bytes(64, 64));
     row->depthwise_s8->pack(packed, buffers.weight, 9, 64);
     for (int i = 0; i < BENCH_CALLS; i++) {
+        int8_t *out = begin();
         const int64_t start_ns = now_ns();
 
-        row->depthwise_s8->run(begin(), buffers.in, packed, buffers.bias, &rq, &depthwise);
+        row->depthwise_s8->run(out, buffers.in, packed, buffers.bias, &rq, &depthwise);
         depthwise_ns = now_ns() - start_ns < depthwise_ns ? now_ns() - start_ns : depthwise_ns;
     }
     (void) printf("# %s: gemm_s8 125x64x64 %.1f us, depthwise_s8 25x5x64 3x3 %.1f us\n", row->name,

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Average pooling and addition with AVX2. */
+#include "models/kernels/avx2.h"
+
+enum {
+    SUM_TAPS_MAX = 1 << 23, /* int8 whose sum stays inside int32 */
+    ADD_LEFT_SHIFT = 20,
+};
+
+/* (sum -+ n / 2) / n towards zero. In double: a quotient within 2^-23 of a whole number is whole.
+ */
+INLINE __m128i mean4(__m128i sum, int32_t n) {
+    const __m128i half = _mm_sign_epi32(_mm_set1_epi32(n / 2), sum);
+
+    return _mm256_cvttpd_epi32(
+        _mm256_div_pd(_mm256_cvtepi32_pd(_mm_add_epi32(sum, half)), _mm256_set1_pd((double) n)));
+}
+
+/* One output pixel's channels [c, c + 8). */
+static void average_pixel(int8_t *out, const int8_t *in, const struct pool_size *size, int64_t y,
+                          int64_t x, size_t c) {
+    const struct window *w = &size->window;
+    const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
+    const int32_t n = (int32_t) ((rows.last - rows.first) * (columns.last - columns.first));
+    __m256i sum = _mm256_setzero_si256();
+
+    for (int64_t ky = rows.first; ky < rows.last; ky++)
+        for (int64_t kx = columns.first; kx < columns.last; kx++) {
+            const int8_t *pixel = in + window_pixel(w, y, x, ky, kx) * size->channels + c;
+
+            sum = _mm256_add_epi32(sum,
+                                   _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) pixel)));
+        }
+    sum = _mm256_set_m128i(mean4(_mm256_extracti128_si256(sum, 1), n),
+                           mean4(_mm256_castsi256_si128(sum), n));
+    avx2_store(out + c, &sum, 1, LANES, size->min, size->max);
+}
+
+void avx2_average_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
+    const struct window *w = &size->window;
+    const size_t channels = size->channels;
+
+    if (channels < LANES || (int64_t) w->filter_h * w->filter_w > SUM_TAPS_MAX) {
+        c_average_pool_s8(out, in, size);
+        return;
+    }
+    for (int64_t y = 0; y < w->out_h; y++)
+        for (int64_t x = 0; x < w->out_w; x++, out += channels)
+            for (size_t c = 0; c < channels; c += LANES) /* the last 8 may overlap */
+                average_pixel(out, in, size, y, x, least(c, channels - LANES));
+}
+
+static struct scaling scaling_of(const struct factor *factor, bool once) {
+    return avx2_scaling_of(_mm256_set1_epi32(factor->multiplier), _mm256_set1_epi32(factor->shift),
+                           once);
+}
+
+/* One of the terms, 8 values. */
+INLINE __m256i term(const int8_t *in, int32_t zero_point, const struct scaling *scaling) {
+    const __m256i x = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) in));
+    const __m256i distance = _mm256_sub_epi32(x, _mm256_set1_epi32(zero_point));
+
+    return avx2_scale(_mm256_slli_epi32(distance, ADD_LEFT_SHIFT), scaling);
+}
+
+void avx2_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step,
+                 size_t n, const struct add_terms *terms) {
+    const struct scaling scaling_a = scaling_of(&terms->a, false);
+    const struct scaling scaling_b = scaling_of(&terms->b, false);
+    const struct scaling scaling_out = scaling_of(&terms->out, terms->min >= terms->out_zero_point);
+    const __m256i out_zero_point = _mm256_set1_epi32(terms->out_zero_point);
+    size_t i = 0;
+
+    for (; a_step == 1 && b_step == 1 && i + LANES <= n; i += LANES) {
+        const __m256i va = term(a + i, terms->a_zero_point, &scaling_a);
+        const __m256i vb = term(b + i, terms->b_zero_point, &scaling_b);
+        const __m256i sum = terms->subtract ? _mm256_sub_epi32(va, vb) : _mm256_add_epi32(va, vb);
+        const __m256i y = _mm256_add_epi32(avx2_scale(sum, &scaling_out), out_zero_point);
+
+        avx2_store(out + i, &y, 1, LANES, terms->min, terms->max);
+    }
+    c_add_s8(out + i, a + i * a_step, a_step, b + i * b_step, b_step, n - i, terms);
+}
