@@ -14,6 +14,8 @@
 #include "models/op_entries.h"
 #include "models/weights.h"
 
+enum { COPY_BYTES = 16, PATCHES_BYTES = 2048 }; /* of copies; of scratch, unless a tile is larger */
+
 enum { SCALES_CONV = 0, SCALES_DEPTHWISE = 3 }; /* dimensions of the weights */
 
 /* As fields of Conv2DOptions and DepthwiseConv2DOptions. */
@@ -131,39 +133,75 @@ int conv_check(const struct op_context *context, bool depthwise, struct conv_sha
     return 0;
 }
 
-/* One row of taps of one patch. */
-static void gather_row(uint8_t *patch, const uint8_t *row, const struct window *w, int64_t start,
-                       size_t pixel_bytes, int outside) {
-    const struct taps inside = taps_inside(start, w->dilation_w, w->filter_w, w->in_w);
+/* Copy @n bytes; @loose: in whole blocks, so that up to 15 behind are read and overwritten too. */
+static inline void copy(uint8_t *out, const uint8_t *in, size_t n, bool loose) {
+    if (!loose)
+        (void) memcpy(out, in, n);
+    else
+        for (size_t i = 0; i < n; i += COPY_BYTES)
+            (void) memcpy(out + i, in + i, COPY_BYTES);
+}
 
-    for (int64_t kx = 0; kx < w->filter_w; kx++, patch += pixel_bytes)
-        if (kx >= inside.first && kx < inside.last)
-            (void) memcpy(patch, row + (size_t) (start + kx * w->dilation_w) * pixel_bytes,
-                          pixel_bytes);
-        else
-            (void) memset(patch, outside, pixel_bytes);
+static inline void fill(uint8_t *out, int byte, size_t n, bool loose) {
+    if (!loose)
+        (void) memset(out, byte, n);
+    else
+        for (size_t i = 0; i < n; i += COPY_BYTES)
+            (void) memset(out + i, byte, COPY_BYTES);
+}
+
+/* One row of taps of one patch, which begins at column @start of @row. */
+static inline void gather_row(uint8_t *patch, const uint8_t *row, const struct window *w,
+                              int64_t start, size_t pixel_bytes, int outside, bool loose) {
+    const struct taps inside = taps_inside(start, w->dilation_w, w->filter_w, w->in_w);
+    const int64_t run = w->dilation_w == 1 ? inside.last - inside.first : 1;
+
+    if (inside.first > 0 || inside.last <= inside.first)
+        fill(patch, outside, (size_t) w->filter_w * pixel_bytes, loose);
+    for (int64_t kx = inside.first; kx < inside.last; kx += run)
+        copy(patch + (size_t) kx * pixel_bytes,
+             row + (size_t) (start + kx * w->dilation_w) * pixel_bytes, (size_t) run * pixel_bytes,
+             loose);
+    if (inside.last < w->filter_w && inside.last > inside.first)
+        fill(patch + (size_t) inside.last * pixel_bytes, outside,
+             (size_t) (w->filter_w - inside.last) * pixel_bytes, loose);
 }
 
 void conv_gather(void *patches, const void *image, const struct conv_shape *shape, size_t pixel,
                  size_t n, size_t item_bytes, int outside) {
     const struct window *w = &shape->window;
     const size_t pixel_bytes = shape->in_channels * item_bytes;
-    const size_t row_bytes = (size_t) w->filter_w * pixel_bytes;
-    uint8_t *patch = patches;
+    const size_t taps_bytes = (size_t) w->filter_w * pixel_bytes;
+    const size_t row_bytes = (size_t) w->in_w * pixel_bytes;
+    uint8_t *patch = patches, *end = patch + n * (size_t) w->filter_h * taps_bytes;
+    int64_t y = (int64_t) (pixel / (size_t) w->out_w), x = (int64_t) (pixel % (size_t) w->out_w);
 
-    for (size_t i = pixel; i < pixel + n; i++) {
-        const int64_t y = (int64_t) (i / (size_t) w->out_w), x = (int64_t) (i % (size_t) w->out_w);
-
-        for (int64_t ky = 0; ky < w->filter_h; ky++, patch += row_bytes) {
+    while (patch < end) {
+        for (int64_t ky = 0; ky < w->filter_h; ky++, patch += taps_bytes) {
             const int64_t iy = y * w->stride_h - w->pad_top + ky * w->dilation_h;
+            const bool room = (size_t) (end - patch) >= taps_bytes + COPY_BYTES;
 
             if (iy < 0 || iy >= w->in_h)
-                (void) memset(patch, outside, row_bytes);
+                fill(patch, outside, taps_bytes, room);
             else
-                gather_row(patch, (const uint8_t *) image + (size_t) (iy * w->in_w) * pixel_bytes,
-                           w, x * w->stride_w - w->pad_left, pixel_bytes, outside);
+                gather_row(patch, (const uint8_t *) image + (size_t) iy * row_bytes, w,
+                           x * w->stride_w - w->pad_left, pixel_bytes, outside,
+                           room && (size_t) (w->in_h - 1 - iy) * row_bytes >= COPY_BYTES);
+        }
+        if (++x == w->out_w) {
+            x = 0;
+            y++;
         }
     }
+}
+
+/* How many patches to gather at a time: whole tiles of the kernel, of about PATCHES_BYTES. */
+static size_t patch_rows(const struct op_context *context, const struct conv_shape *shape) {
+    const size_t tile = context->kernels->patch_rows, pixels = conv_out_pixels(shape);
+    const size_t tiles = PATCHES_BYTES / (tile * shape->depth);
+    const size_t rows = tiles > 1 ? tiles * tile : tile;
+
+    return rows < pixels ? rows : pixels;
 }
 
 static void run_pointwise(const struct step *step, uint8_t *arena) {
@@ -199,7 +237,6 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
     struct conv_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
     const struct gemm_kernel *gemm =
         weights->is_int4 ? context->kernels->gemm_s4 : context->kernels->gemm_s8;
-    const size_t pixels = conv_out_pixels(shape);
     void *packed =
         pool_zeros(context->pool, gemm->packed_bytes(shape->out_channels, shape->depth), 1);
 
@@ -219,8 +256,7 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
     step->run = run_pointwise;
     if (!conv_is_pointwise(shape)) {
         step->run = run_patches;
-        p->patch_rows =
-            pixels < context->kernels->patch_rows ? pixels : context->kernels->patch_rows;
+        p->patch_rows = patch_rows(context, shape);
         step->scratch_bytes = p->patch_rows * shape->depth;
     }
     step->parameters = p;

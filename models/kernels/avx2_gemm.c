@@ -6,7 +6,7 @@
 #include "models/kernels/avx2.h"
 
 enum {
-    TILE_ROWS = 6,      /* x 2 vectors: 12 of the 16 registers */
+    TILE_ROWS = 4,      /* x 2 vectors of sums: with weights and values, 14 of the 16 registers */
     WIDE_ITEMS = 12288, /* room for a tile's rows */
 };
 
@@ -107,7 +107,7 @@ INLINE void strip(int8_t *out, const int16_t *wide, const struct product *p, siz
 
 /* Rows for the next tile: the largest size there is that is not above @n. */
 static size_t tile_rows(size_t n) {
-    return n >= 6 ? 6 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+    return n >= 4 ? 4 : n >= 2 ? 2 : 1;
 }
 
 INLINE void gemm(int8_t *out, const int8_t *in, const struct product *p, bool int4) {
@@ -120,9 +120,7 @@ INLINE void gemm(int8_t *out, const int8_t *in, const struct product *p, bool in
         n = tile_rows(least(left, WIDE_ITEMS / p->stride));
         for (size_t r = 0; r < n; r++)
             widen(wide + r * p->stride, in + r * depth, depth, end);
-        if (n == 6)
-            strip(out, wide, p, 6, int4);
-        else if (n == 4)
+        if (n == 4)
             strip(out, wide, p, 4, int4);
         else if (n == 2)
             strip(out, wide, p, 2, int4);
