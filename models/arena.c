@@ -104,7 +104,7 @@ int arena_place(struct arena_buffer *buffers, size_t n, size_t *ret_bytes) {
     _cleanup_(freep) struct arena_buffer **order = calloc(n + 1, sizeof(struct arena_buffer *));
     _cleanup_(freep) struct arena_buffer **placed = calloc(n + 1, sizeof(struct arena_buffer *));
     _cleanup_(freep) size_t *offsets = calloc(n + 1, sizeof(*offsets));
-    const size_t bound = n <= MANY_BUFFERS ? arena_peak(buffers, n) : SIZE_MAX;
+    const size_t bound = n <= MANY_BUFFERS ? arena_peak(buffers, n) : 0;
     size_t best = SIZE_MAX;
 
     if (!order || !placed || !offsets)

@@ -5,7 +5,7 @@
 
 #include "tests/test.h"
 
-enum { N_BUFFERS = 40, N_ROUNDS = 200 };
+enum { N_BUFFERS = 40, N_ROUNDS = 200, N_MANY = 2000 /* of a net with a thousand operators */ };
 
 static bool meet(const struct arena_buffer *a, const struct arena_buffer *b) {
     return a->first <= b->last && b->first <= a->last;
@@ -64,6 +64,18 @@ static void a_second_round_mends_what_largest_first_wastes(void **state) {
     assert_int_equal(arena_peak(buffers, 6), 512);
 }
 
+static void a_chain_of_very_many_buffers_is_placed_too(void **state) {
+    static struct arena_buffer buffers[N_MANY];
+    size_t bytes;
+
+    for (int i = 0; i < N_MANY; i++)
+        buffers[i] = (struct arena_buffer){ .n_bytes = 64, .first = i, .last = i + 1 };
+    assert_int_equal(arena_place(buffers, N_MANY, &bytes), 0);
+    assert_int_equal(bytes, 128);
+    for (int i = 1; i < N_MANY; i++)
+        assert_false(overlap(&buffers[i], &buffers[i - 1]));
+}
+
 static void nothing_takes_nothing(void **state) {
     size_t bytes = 7;
 
@@ -76,6 +88,7 @@ int main(void) {
         cmocka_unit_test(no_two_buffers_share_a_byte_at_one_moment),
         cmocka_unit_test(a_chain_takes_no_more_than_two_neighbours),
         cmocka_unit_test(a_second_round_mends_what_largest_first_wastes),
+        cmocka_unit_test(a_chain_of_very_many_buffers_is_placed_too),
         cmocka_unit_test(nothing_takes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
