@@ -14,7 +14,7 @@
 #include "models/op_entries.h"
 #include "models/weights.h"
 
-enum { COPY_BYTES = 16, PATCHES_BYTES = 2048 }; /* of copies; of scratch, unless a tile is larger */
+enum { COPY_BYTES = 16, PATCHES_BYTES = 4096 }; /* of copies; of scratch, unless a tile is larger */
 
 enum { SCALES_CONV = 0, SCALES_DEPTHWISE = 3 }; /* dimensions of the weights */
 
@@ -167,27 +167,55 @@ static inline void gather_row(uint8_t *patch, const uint8_t *row, const struct w
              (size_t) (w->filter_w - inside.last) * pixel_bytes, loose);
 }
 
+/* One patch at the border, or near the end of memory. */
+static void gather_patch(uint8_t *patch, const uint8_t *end, const void *image,
+                         const struct window *w, int64_t y, int64_t x, size_t pixel_bytes,
+                         int outside) {
+    const size_t taps_bytes = (size_t) w->filter_w * pixel_bytes;
+    const size_t row_bytes = (size_t) w->in_w * pixel_bytes;
+
+    for (int64_t ky = 0; ky < w->filter_h; ky++, patch += taps_bytes) {
+        const int64_t iy = y * w->stride_h - w->pad_top + ky * w->dilation_h;
+        const bool room = (size_t) (end - patch) >= taps_bytes + COPY_BYTES;
+
+        if (iy < 0 || iy >= w->in_h)
+            fill(patch, outside, taps_bytes, room);
+        else
+            gather_row(patch, (const uint8_t *) image + (size_t) iy * row_bytes, w,
+                       x * w->stride_w - w->pad_left, pixel_bytes, outside,
+                       room && (size_t) (w->in_h - 1 - iy) * row_bytes >= COPY_BYTES);
+    }
+}
+
+/* Of those whose rows of taps are whole, far from all ends. */
+static inline void gather_whole(uint8_t *patch, const uint8_t *in, size_t rows, size_t taps_bytes,
+                                size_t row_bytes) {
+    for (size_t ky = 0; ky < rows; ky++, patch += taps_bytes, in += row_bytes)
+        copy(patch, in, taps_bytes, true);
+}
+
 void conv_gather(void *patches, const void *image, const struct conv_shape *shape, size_t pixel,
                  size_t n, size_t item_bytes, int outside) {
     const struct window *w = &shape->window;
     const size_t pixel_bytes = shape->in_channels * item_bytes;
     const size_t taps_bytes = (size_t) w->filter_w * pixel_bytes;
     const size_t row_bytes = (size_t) w->in_w * pixel_bytes;
-    uint8_t *patch = patches, *end = patch + n * (size_t) w->filter_h * taps_bytes;
+    const size_t patch_bytes = (size_t) w->filter_h * taps_bytes;
+    uint8_t *patch = patches, *end = patch + n * patch_bytes;
     int64_t y = (int64_t) (pixel / (size_t) w->out_w), x = (int64_t) (pixel % (size_t) w->out_w);
 
-    while (patch < end) {
-        for (int64_t ky = 0; ky < w->filter_h; ky++, patch += taps_bytes) {
-            const int64_t iy = y * w->stride_h - w->pad_top + ky * w->dilation_h;
-            const bool room = (size_t) (end - patch) >= taps_bytes + COPY_BYTES;
+    for (; patch < end; patch += patch_bytes) {
+        const int64_t top = y * w->stride_h - w->pad_top, start = x * w->stride_w - w->pad_left;
+        const int64_t below = top + (int64_t) (w->filter_h - 1) * w->dilation_h + 1;
 
-            if (iy < 0 || iy >= w->in_h)
-                fill(patch, outside, taps_bytes, room);
-            else
-                gather_row(patch, (const uint8_t *) image + (size_t) iy * row_bytes, w,
-                           x * w->stride_w - w->pad_left, pixel_bytes, outside,
-                           room && (size_t) (w->in_h - 1 - iy) * row_bytes >= COPY_BYTES);
-        }
+        if (top >= 0 && below < w->in_h && row_bytes >= COPY_BYTES && w->dilation_w == 1 &&
+            start >= 0 && start + w->filter_w <= w->in_w &&
+            (size_t) (end - patch) >= patch_bytes + COPY_BYTES)
+            gather_whole(patch,
+                         (const uint8_t *) image + (size_t) (top * w->in_w + start) * pixel_bytes,
+                         (size_t) w->filter_h, taps_bytes, (size_t) w->dilation_h * row_bytes);
+        else
+            gather_patch(patch, end, image, w, y, x, pixel_bytes, outside);
         if (++x == w->out_w) {
             x = 0;
             y++;

@@ -7,7 +7,8 @@
 
 enum {
     TILE_ROWS = 4,      /* x 2 vectors of sums: with weights and values, 14 of the 16 registers */
-    WIDE_ITEMS = 12288, /* room for a tile's rows */
+    WIDE_ITEMS = 12288, /* room for a panel of rows, and for 16 columns of weights, as int16 */
+    UNPACK_ROWS = 8,    /* from so many on it pays to unpack weights first */
 };
 
 static size_t bytes_s8(size_t cols, size_t depth) {
@@ -62,70 +63,110 @@ struct product {
     size_t stride; /* of wide rows, in items */
 };
 
-/* @rows x @vectors x 8 sums, from column @c on. */
-INLINE void tile(int8_t *out, const int16_t *wide, const struct product *p, size_t c, size_t rows,
-                 size_t vectors, bool int4) {
-    const size_t cols = p->size.cols, step = PAIRS_BYTES * (int4 ? 1 : vectors);
-    const uint8_t *weights = p->packed + c / BLOCK * avx2_packed_bytes(BLOCK, p->size.depth, int4);
+/* How the weights of the columns at hand lie. */
+enum weights { WEIGHTS_INT16, WEIGHTS_INT8, WEIGHTS_INT4 };
+
+INLINE void load_weights(__m256i w[2], const void *weights, size_t pair, size_t vectors,
+                         enum weights kind) {
+    const uint8_t *bytes = weights;
+
+    if (kind == WEIGHTS_INT16)
+        for (size_t v = 0; v < vectors; v++)
+            w[v] = _mm256_loadu_si256((const __m256i *) weights + pair * vectors + v);
+    else if (kind == WEIGHTS_INT8)
+        avx2_weights(w, bytes + pair * vectors * PAIRS_BYTES, vectors, false);
+    else
+        avx2_weights(w, bytes + pair * PAIRS_BYTES, vectors, true);
+}
+
+/* Columns [c, c + vectors x 8) of the product and how they end. */
+struct columns {
+    const struct product *product;
+    const void *weights;
+    size_t c;
+    struct scaling scalings[2];
+};
+
+/* @rows x @vectors x 8 sums. */
+INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns, size_t rows,
+                 size_t vectors, enum weights kind) {
+    const struct product *p = columns->product;
+    const size_t left = p->size.cols - columns->c, pairs = (p->size.depth + 1) / 2;
     const __m256i zero_point = _mm256_set1_epi32(p->rq->zero_point);
     __m256i sums[TILE_ROWS][2], w[2];
 
     for (size_t v = 0; v < vectors; v++)
         for (size_t r = 0; r < rows; r++)
-            sums[r][v] = avx2_load(p->bias + c + v * LANES, cols - c - v * LANES);
-    for (size_t d = 0; d < p->size.depth; d += 2, weights += step) {
-        avx2_weights(w, weights, vectors, int4);
+            sums[r][v] = avx2_load(p->bias + columns->c + v * LANES, left - v * LANES);
+    for (size_t k = 0; k < pairs; k++) {
+        load_weights(w, columns->weights, k, vectors, kind);
         for (size_t r = 0; r < rows; r++) {
             int32_t pair;
             __m256i x;
 
-            (void) memcpy(&pair, wide + r * p->stride + d, sizeof(pair));
+            (void) memcpy(&pair, wide + r * p->stride + 2 * k, sizeof(pair));
             x = _mm256_set1_epi32(pair);
             for (size_t v = 0; v < vectors; v++)
                 sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(x, w[v]));
         }
     }
-    for (size_t v = 0; v < vectors; v++) {
-        const struct scaling s = avx2_scaling(p->rq, c + v * LANES, cols);
-
-        for (size_t r = 0; r < rows; r++)
-            sums[r][v] = _mm256_add_epi32(avx2_scale(sums[r][v], &s), zero_point);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t v = 0; v < vectors; v++)
+            sums[r][v] =
+                _mm256_add_epi32(avx2_scale(sums[r][v], &columns->scalings[v]), zero_point);
+        avx2_store(out + r * p->size.cols, sums[r], vectors, left, p->rq->min, p->rq->max);
     }
-    for (size_t r = 0; r < rows; r++)
-        avx2_store(out + r * cols + c, sums[r], vectors, cols - c, p->rq->min, p->rq->max);
 }
 
-INLINE void strip(int8_t *out, const int16_t *wide, const struct product *p, size_t rows,
-                  bool int4) {
-    size_t c = 0;
+/* The panel's @rows rows of these columns. */
+INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *columns, size_t rows,
+                  size_t vectors, enum weights kind) {
+    const size_t stride = columns->product->stride, cols = columns->product->size.cols;
+    size_t r = 0;
 
-    for (; c + LANES < p->size.cols; c += BLOCK)
-        tile(out, wide, p, c, rows, 2, int4);
-    if (c < p->size.cols)
-        tile(out, wide, p, c, rows, 1, int4);
+    for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
+        tile(out + r * cols, wide + r * stride, columns, TILE_ROWS, vectors, kind);
+    for (; r < rows; r++)
+        tile(out + r * cols, wide + r * stride, columns, 1, vectors, kind);
 }
 
-/* Rows for the next tile: the largest size there is that is not above @n. */
-static size_t tile_rows(size_t n) {
-    return n >= 4 ? 4 : n >= 2 ? 2 : 1;
+INLINE void panel(int8_t *out, const int16_t *wide, const struct product *p, size_t rows, size_t c,
+                  size_t vectors, bool int4) {
+    const uint8_t *packed = p->packed + c / BLOCK * avx2_packed_bytes(BLOCK, p->size.depth, int4);
+    const enum weights kind = int4 ? WEIGHTS_INT4 : WEIGHTS_INT8;
+    const size_t pairs = (p->size.depth + 1) / 2;
+    struct columns columns = { .product = p, .weights = packed, .c = c };
+    __m256i unpacked[WIDE_ITEMS / BLOCK], w[2];
+
+    for (size_t v = 0; v < vectors; v++)
+        columns.scalings[v] = avx2_scaling(p->rq, c + v * LANES, p->size.cols);
+    if (rows < UNPACK_ROWS || pairs * vectors > WIDE_ITEMS / BLOCK) {
+        tiles(out + c, wide, &columns, rows, vectors, kind);
+        return;
+    }
+    for (size_t k = 0; k < pairs; k++) {
+        load_weights(w, packed, k, vectors, kind);
+        for (size_t v = 0; v < vectors; v++)
+            unpacked[k * vectors + v] = w[v];
+    }
+    columns.weights = unpacked;
+    tiles(out + c, wide, &columns, rows, vectors, WEIGHTS_INT16);
 }
 
 INLINE void gemm(int8_t *out, const int8_t *in, const struct product *p, bool int4) {
     const size_t depth = p->size.depth, cols = p->size.cols;
     const int8_t *end = in + p->size.rows * depth;
     int16_t wide[WIDE_ITEMS + BLOCK];
-    size_t n;
+    size_t n, c;
 
     for (size_t left = p->size.rows; left > 0; left -= n, in += n * depth, out += n * cols) {
-        n = tile_rows(least(left, WIDE_ITEMS / p->stride));
+        n = least(left, WIDE_ITEMS / p->stride);
         for (size_t r = 0; r < n; r++)
             widen(wide + r * p->stride, in + r * depth, depth, end);
-        if (n == 4)
-            strip(out, wide, p, 4, int4);
-        else if (n == 2)
-            strip(out, wide, p, 2, int4);
-        else
-            strip(out, wide, p, 1, int4);
+        for (c = 0; c + LANES < cols; c += BLOCK)
+            panel(out, wide, p, n, c, 2, int4);
+        if (c < cols)
+            panel(out, wide, p, n, c, 1, int4);
     }
 }
 
