@@ -94,6 +94,15 @@ static void join(const json_t *array, char *ret, size_t ret_bytes) {
     }
 }
 
+/* A task that the daemon did not start has a reason; one that runs may have nothing to go by. */
+static const char *why_task(const json_t *task) {
+    const char *reason = field_text(task, "reason");
+
+    if (*reason || strcmp(field_text(task, "state"), "stopped") != 0)
+        return reason;
+    return "none of its sensors delivers";
+}
+
 static int add_task(struct table *table, const json_t *task) {
     const char *state = field_text(task, "state");
     struct score best[BEST_SCORES_MAX];
@@ -113,7 +122,7 @@ static int add_task(struct table *table, const json_t *task) {
             ? r
             : table_add(table, *present ? COLOUR_NONE : COLOUR_BAD, *present ? present : "nothing");
     r = r < 0 ? r : table_add(table, COLOUR_NONE, scores);
-    return r < 0 ? r : table_add(table, state_colour(state), field_text(task, "reason"));
+    return r < 0 ? r : table_add(table, state_colour(state), why_task(task));
 }
 
 int render_tasks(const struct screen *screen, const json_t *list, size_t indent) {

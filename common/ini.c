@@ -12,6 +12,9 @@
 
 enum { SECTION_BYTES_MAX = 256 };
 
+/* Some editors write it in front of UTF-8; nobody sees it. */
+static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";
+
 static bool is_space(char c) {
     return isspace((unsigned char) c) != 0;
 }
@@ -67,7 +70,7 @@ static int read_line(char *line, struct ini_item *item, char section[SECTION_BYT
                      ini_item_fn *fn, void *user) {
     char *text, *equals;
 
-    item->key = item->value = item->problem = NULL;
+    item->key = item->value = item->problem = item->text = NULL;
     cut_comment(line);
     text = trim(line);
     if (*text == '\0')
@@ -83,6 +86,7 @@ static int read_line(char *line, struct ini_item *item, char section[SECTION_BYT
     equals = strchr(text, '=');
     if (!equals || equals == text) {
         item->problem = "neither a [section], nor `key = value`, nor a comment (# or ;)";
+        item->text = text;
         return fn(item, user);
     }
     *equals = '\0';
@@ -97,13 +101,16 @@ int ini_read_text(const char *name, const char *text, size_t n_bytes, ini_item_f
     const char *const end = text + n_bytes;
     int r = 0;
 
+    if (n_bytes >= strlen(BYTE_ORDER_MARK) &&
+        memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        text += strlen(BYTE_ORDER_MARK);
     while (text < end && r == 0) {
         const char *const newline = memchr(text, '\n', (size_t) (end - text));
         const size_t n = (size_t) ((newline ? newline : end) - text);
 
         item.line++;
         if (n > INI_LINE_BYTES_MAX || memchr(text, '\0', n)) {
-            item.key = item.value = NULL;
+            item.key = item.value = item.text = NULL;
             item.problem = n > INI_LINE_BYTES_MAX ? "the line is too long (at most 4096 characters)"
                                                   : "the line has a NUL byte; is this a text file?";
             r = fn(&item, user);

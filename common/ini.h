@@ -27,6 +27,7 @@ struct ini_item {
     const char *key; /* NULL: this item is the header itself (or a problem) */
     const char *value;   /* "" if nothing stands behind `=` */
     const char *problem; /* not NULL: what is wrong with this line, for a person */
+    const char *text;    /* with a problem: the line without blanks and comment, or NULL */
 };
 
 /** Called for every item in the order of the file. Return 0 to go on, -errno to stop. */

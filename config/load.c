@@ -204,7 +204,11 @@ static int take_item(const struct ini_item *item, void *user) {
     struct loader *loader = user;
 
     if (item->problem) {
-        problems_add(loader->problems, "%s:%u: %s", item->file, item->line, item->problem);
+        if (item->text)
+            problems_add(loader->problems, "%s:%u: `%.64s`: %s", item->file, item->line, item->text,
+                         item->problem);
+        else
+            problems_add(loader->problems, "%s:%u: %s", item->file, item->line, item->problem);
         if (item->section[0] == '\0')
             loader->in_header = true,
             loader->current = -1; /* perhaps a broken header: skip what follows it */

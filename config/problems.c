@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/problems.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -16,10 +17,14 @@ void problems_add(struct problems *problems, const char *format, ...) {
     va_start(arguments, format);
     n = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (n < 0)
+    if (n < 0) {
         problems->n_more++;
-    else
-        problems->texts[problems->n++] = text;
+        return;
+    }
+    for (char *c = text; *c; c++) /* a terminal would obey what stands in a broken file */
+        if (iscntrl((unsigned char) *c))
+            *c = '?';
+    problems->texts[problems->n++] = text;
 }
 
 void problems_clear(struct problems *problems) {

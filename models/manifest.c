@@ -210,7 +210,10 @@ static int read_item(const struct ini_item *item, void *user) {
     if (item->problem) {
         if (!item->key) /* perhaps a header: what follows belongs to nothing we know */
             r->in_section = r->in_section && item->section[0] != '\0';
-        problem(r, item->line, "%s", item->problem);
+        if (item->text)
+            problem(r, item->line, "`%.64s`: %s", item->text, item->problem);
+        else
+            problem(r, item->line, "%s", item->problem);
     } else if (!item->key) {
         read_header(r, item);
     } else if (item->section[0] == '\0') {

@@ -218,6 +218,17 @@ static void the_best_scores_come_first(void **state) {
     json_decref(scores);
 }
 
+static void a_task_without_a_sensor_says_so(void **state) {
+    struct page *page = *state;
+    json_t *list = read_json("[{\"name\": \"t\", \"bundle\": \"yard\", \"state\": \"stopped\","
+                             "  \"present\": [], \"scores\": {}, \"reason\": null}]");
+
+    assert_int_equal(render_tasks(&page->screen, list, 0), 0);
+    assert_page(page, "NAME  BUNDLE  STATE    HAS NOW  WHY\n"
+                      "t     yard    stopped  nothing  none of its sensors delivers\n");
+    json_decref(list);
+}
+
 static void sensors_are_a_table_with_times_since_then(void **state) {
     struct page *page = *state;
     json_t *list = read_json(
@@ -369,6 +380,7 @@ int main(void) {
         PAGED(wide_characters_take_two_columns),
         PAGED(odd_replies_render_as_empty),
         PAGED(the_best_scores_come_first),
+        PAGED(a_task_without_a_sensor_says_so),
         PAGED(sensors_are_a_table_with_times_since_then),
         PAGED(a_narrow_terminal_gets_less_of_a_sensor_and_why_below_it),
         PAGED(a_device_is_told_by_its_name_for_the_ini),

@@ -69,6 +69,11 @@ static void the_last_line_needs_no_newline(void **state) {
     expect("[a]\nk=1", "1 [a]\n2 [a] k=1\n");
 }
 
+static void a_byte_order_mark_is_passed_over(void **state) {
+    expect("\xef\xbb\xbf[a]\nk=1\n", "1 [a]\n2 [a] k=1\n");
+    expect("\xef\xbb\xbf", "");
+}
+
 static void every_wrong_line_is_told_and_reading_goes_on(void **state) {
     struct heard heard = { .n_items = 0 };
     const char text[] = "[open\nnonsense\n= 3\n[]\n[a] b\n[a]\nk=1\n";
@@ -178,6 +183,7 @@ int main(void) {
         cmocka_unit_test(a_comment_starts_the_line_or_follows_a_space),
         cmocka_unit_test(a_value_may_hold_an_equals_sign),
         cmocka_unit_test(the_last_line_needs_no_newline),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(every_wrong_line_is_told_and_reading_goes_on),
         cmocka_unit_test(a_line_of_the_greatest_length_is_read_whole),
         cmocka_unit_test(a_longer_line_is_told_and_not_cut),

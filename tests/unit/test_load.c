@@ -96,8 +96,12 @@ static void headers_and_stray_lines_are_refused(void **state) {
     expect_problem("dbus = no\n",
                    "x.ini:1: dbus = no: stands before the first section; [lookoutd] perhaps?");
     expect_problem("[camera gate\nrate_hz = 5\n", "x.ini:1: the section header has no closing ']'");
-    expect_problem("[lookoutd]\nhello\n",
-                   "x.ini:2: neither a [section], nor `key = value`, nor a comment (# or ;)");
+    expect_problem(
+        "[lookoutd]\n\033[31mhello\n",
+        "x.ini:2: `?[31mhello`: neither a [section], nor `key = value`, nor a comment (# or ;)");
+    expect_problem(
+        "[lookoutd]\nhello\n",
+        "x.ini:2: `hello`: neither a [section], nor `key = value`, nor a comment (# or ;)");
 }
 
 static void a_task_must_name_a_bundle_and_sensors_that_are_there(void **state) {

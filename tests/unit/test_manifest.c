@@ -261,7 +261,7 @@ static void all_problems_are_told_at_once(void **state) {
         "junk\n[bundle]\nformat = 2\nname = x\n[modality sound]\nkind = smell\n[wrong]\nx = 1\n";
 
     assert_int_equal(manifest_read("b.ini", text, sizeof(text) - 1, &m, hear, &heard), -EBADMSG);
-    assert_non_null(strstr(heard.text, "b.ini:1: neither a [section]"));
+    assert_non_null(strstr(heard.text, "b.ini:1: `junk`: neither a [section]"));
     assert_non_null(strstr(heard.text, "b.ini:3: [bundle] format = 2: must be 1\n"));
     assert_non_null(strstr(
         heard.text, "b.ini:6: [modality sound] kind = smell: must be one of: sound picture\n"));
