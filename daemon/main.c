@@ -12,16 +12,20 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* A task that will not run is no bad configuration, but worth knowing before. */
-static void warn_of_tasks(const struct settings *settings) {
+/* A task that will not run is no bad configuration, but worth knowing before. Returns how many. */
+static size_t warn_of_tasks(const struct settings *settings) {
     _cleanup_(plan_freep) struct plan *plan = NULL;
+    size_t n = 0;
 
     if (plan_new(settings, NULL, now_ns(), &plan) < 0)
-        return;
+        return 0;
     for (size_t i = 0; i < plan->n_all_tasks; i++)
-        if (plan->all_tasks[i].reason[0])
+        if (plan->all_tasks[i].reason[0]) {
             (void) fprintf(stderr, "task %s will not run: %s\n", plan->all_tasks[i].name,
                            plan->all_tasks[i].reason);
+            n++;
+        }
+    return n;
 }
 
 static int check_config(const struct daemon_options *options) {
@@ -38,8 +42,13 @@ static int check_config(const struct daemon_options *options) {
     if (r == -ENOMEM)
         (void) fprintf(stderr, "lookoutd: out of memory\n");
     if (r == 0) {
-        warn_of_tasks(settings);
-        (void) printf("The configuration is good.\n");
+        const size_t n = warn_of_tasks(settings);
+
+        if (n == 0)
+            (void) printf("The configuration is good.\n");
+        else
+            (void) printf("The configuration has no mistake, but %zu task%s will not run.\n", n,
+                          n == 1 ? "" : "s");
     }
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -97,9 +97,9 @@ static int refuse(struct reader *reader) {
     if (reader->name[0] != '-')
         return fault_set(reader->fault, -EINVAL, "`%s` is no option; try lookoutd --help",
                          reader->name);
-    return fault_set(reader->fault, -EINVAL, "unknown option %s%s%s; try lookoutd --help",
+    return fault_set(reader->fault, -EINVAL, "unknown option %s%s%s%s try lookoutd --help",
                      reader->name, suggest.best ? "; did you mean " : "",
-                     suggest.best ? suggest.best : "");
+                     suggest.best ? suggest.best : "", suggest.best ? "?" : ";");
 }
 
 static int read_option(struct reader *reader, struct options *options) {

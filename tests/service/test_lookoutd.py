@@ -481,6 +481,7 @@ class CommandLine(unittest.TestCase):
         done = run('--check-config', daemon.ini_path)
         self.assertEqual(done.returncode, 0)
         self.assertIn('task t will not run: no bundle `nothing`', done.stderr)
+        self.assertEqual(done.stdout, 'The configuration has no mistake, but 1 task will not run.\n')
         daemon.stop()
 
     def test_the_shipped_ini_is_good(self):
