@@ -40,6 +40,16 @@ static int wants_help(int argc, char **argv) {
     return 0;
 }
 
+/* Do it; after wrong arguments show what they could be, in two lines and not in forty. */
+static int run_tool(const struct tool *tool, int argc, char **argv) {
+    const int status = tool->main(argc, argv);
+
+    if (status == TOOL_USAGE)
+        (void) fprintf(stderr, "%.*s\nSee lookout-model %s --help\n",
+                       (int) strcspn(tool->help, "\n"), tool->help, tool->name);
+    return status;
+}
+
 int main(int argc, char **argv) {
     const struct tool *tool;
 
@@ -53,7 +63,7 @@ int main(int argc, char **argv) {
         return TOOL_OK;
     }
     if (tool)
-        return tool->main(argc - 1, argv + 1);
+        return run_tool(tool, argc - 1, argv + 1);
 
     if (strcmp(argv[1], "--version") == 0) {
         (void) puts("lookout-model " LOOKOUT_VERSION);

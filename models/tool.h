@@ -16,7 +16,8 @@ struct tool {
 
     /**
      * Do it. argv[0] is the subcommand's name; `--help` was dealt with.
-     * Errors go to stderr. Returns the exit status, enum TOOL_*.
+     * Errors go to stderr. Returns the exit status, enum TOOL_*; at TOOL_USAGE
+     * the first line of @help is shown by main.
      */
     int (*main)(int argc, char **argv);
 };

@@ -45,7 +45,7 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
     "Example:\n"
-    "  lookout-model bench keyword.tflite --threads 2 --json\n";
+    "  lookout-model bench models/zoo/yard/sound.tflite --threads 2 --json\n";
 
 struct bench_options {
     const char *file, *kernels;
@@ -78,8 +78,11 @@ static int parse(int argc, char **argv, struct bench_options *ret) {
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
         if (c == 't') {
             options.n_threads = strtoul(optarg, &end, 10);
-            if (*end || options.n_threads < 1 || options.n_threads > THREADS_MAX)
+            if (*end || options.n_threads < 1 || options.n_threads > THREADS_MAX) {
+                (void) fprintf(stderr, "lookout-model bench: --threads %s: not from 1 to %d\n",
+                               optarg, THREADS_MAX);
                 return -EINVAL;
+            }
         } else if (c == 'k') {
             options.kernels = optarg;
         } else if (c == 'j') {
@@ -245,10 +248,8 @@ static int bench_main(int argc, char **argv) {
     struct bench_options options;
     struct fault fault;
 
-    if (parse(argc, argv, &options) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &options) < 0)
         return TOOL_USAGE;
-    }
     if (bench(&options, &fault) < 0) {
         (void) fprintf(stderr, "lookout-model bench: %s\n", fault.text);
         return TOOL_FAILED;

@@ -145,10 +145,8 @@ static int check_main(int argc, char **argv) {
     _cleanup_(bundle_freep) struct bundle *bundle = NULL;
     const char *path;
 
-    if (parse(argc, argv, &options, &path) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &options, &path) < 0)
         return TOOL_USAGE;
-    }
     if (bundle_open(path, &options, &bundle, &fault) < 0) {
         if (!print_problems(path))
             (void) fprintf(stderr, "lookout-model check: %s\n", fault.text);

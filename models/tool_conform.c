@@ -328,10 +328,8 @@ static int conform_main(int argc, char **argv) {
     struct fault fault;
     char *dir;
 
-    if (parse(argc, argv, &conform) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &conform) < 0)
         return TOOL_USAGE;
-    }
     dir = argv[optind];
     while (strlen(dir) > 1 && dir[strlen(dir) - 1] == '/')
         dir[strlen(dir) - 1] = '\0';

@@ -131,10 +131,8 @@ static int eval_main(int argc, char **argv) {
     struct eval_options options;
     struct fault fault = { .text = "out of memory" };
 
-    if (parse(argc, argv, &options) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &options) < 0)
         return TOOL_USAGE;
-    }
     if (eval(&options, &fault) < 0) {
         (void) fprintf(stderr, "lookout-model eval: %s\n", fault.text);
         return TOOL_FAILED;

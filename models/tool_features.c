@@ -173,10 +173,8 @@ static int features_main(int argc, char **argv) {
     struct features_options options;
     struct fault fault = { .text = "out of memory" };
 
-    if (parse(argc, argv, &options) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &options) < 0)
         return TOOL_USAGE;
-    }
     if (features(&options, &fault) < 0) {
         (void) fprintf(stderr, "lookout-model features: %s\n", fault.text);
         return TOOL_FAILED;

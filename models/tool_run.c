@@ -23,7 +23,8 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
     "Example:\n"
-    "  lookout-model run keyword.tflite --in sample.raw --out scores.raw\n";
+    "  head -c 784 /dev/zero >in.raw\n"
+    "  lookout-model run models/zoo/digits/picture.tflite --in in.raw --out out.raw\n";
 
 struct run_options {
     const char *file, *in, *out, *kernels;
@@ -115,10 +116,8 @@ static int run_main(int argc, char **argv) {
     struct run_options options;
     struct fault fault;
 
-    if (parse(argc, argv, &options) < 0) {
-        (void) fputs(help, stderr);
+    if (parse(argc, argv, &options) < 0)
         return TOOL_USAGE;
-    }
     if (run(&options, &fault) < 0) {
         (void) fprintf(stderr, "lookout-model run: %s\n", fault.text);
         return TOOL_FAILED;

@@ -21,7 +21,7 @@ static const char help[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
     "Example:\n"
-    "  lookout-model show keyword.tflite\n";
+    "  lookout-model show models/zoo/yard/sound.tflite\n";
 
 static const char *shape_text(char text[SHAPE_BYTES], const struct tensor_info *info) {
     size_t n = (size_t) snprintf(text, SHAPE_BYTES, "[");
@@ -126,10 +126,8 @@ static int show_main(int argc, char **argv) {
     _cleanup_(model_unrefp) struct model *model = NULL;
     struct fault fault;
 
-    if (argc != 2 || argv[1][0] == '-') {
-        (void) fputs(help, stderr);
+    if (argc != 2 || argv[1][0] == '-')
         return TOOL_USAGE;
-    }
     if (model_open(argv[1], NULL, &model, &fault) < 0) {
         (void) fprintf(stderr, "lookout-model show: %s\n", fault.text);
         return TOOL_FAILED;

@@ -171,6 +171,9 @@ class Eval(Tool):
 
     def test_wrong_usage_shows_the_help(self):
         self.assertIn("Usage: lookout-model eval", self.run_it("eval", TINY, status=2))
+        self.assertNotIn("Example:", self.run_it("eval", TINY, status=2))
+        self.assertIn("See lookout-model bench --help", self.run_it("bench", status=2))
+        self.assertIn("--threads 65: not from 1 to 64", self.run_it("bench", "x", "--threads", "65", status=2))
         self.assertIn("Example:", self.run_it("eval", "--help"))
 
 
