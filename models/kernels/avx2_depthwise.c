@@ -127,8 +127,7 @@ INLINE void run_group(int8_t *out, const int8_t *const *taps, size_t n_pixels, s
     const size_t pair_bytes = int4 ? PAIRS_BYTES : BLOCK * 2 * sizeof(int16_t);
     const size_t pairs = (chunk->n_taps + 1) / 2;
     const uint8_t *weights = chunk->weights + c / BLOCK * pairs * pair_bytes;
-    const struct scaling scalings[2] = { chunk->scalings[c / LANES],
-                                         chunk->scalings[c / LANES + vectors - 1] };
+    const struct scaling *scalings = &chunk->scalings[c / LANES];
     const __m256i zero_point = _mm256_set1_epi32(chunk->rq->zero_point);
     size_t at = 0;
 
@@ -174,13 +173,21 @@ static void place(const int8_t **taps, const int8_t *in, const struct chunk *chu
     const struct window *w = &chunk->size->window;
     const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
     const size_t channels = chunk->size->channels / chunk->size->multiplier;
-    const int8_t *first = in + chunk->first / chunk->size->multiplier, **tap = taps;
+    const int64_t row_step = (int64_t) w->dilation_h * w->in_w * (int64_t) channels;
+    const int64_t step = w->dilation_w * (int64_t) channels;
+    const int8_t **tap = taps;
 
-    for (int64_t ky = 0; ky < w->filter_h; ky++)
+    int64_t at = ((y * w->stride_h - w->pad_top) * w->in_w + x * w->stride_w - w->pad_left) *
+                 (int64_t) channels;
+
+    in += chunk->first / chunk->size->multiplier;
+    for (int64_t ky = 0; ky < w->filter_h; ky++, at += row_step) {
+        const bool row = ky >= rows.first && ky < rows.last;
+
         for (int64_t kx = 0; kx < w->filter_w; kx++)
-            *tap++ = ky >= rows.first && ky < rows.last && kx >= columns.first && kx < columns.last
-                         ? first + window_pixel(w, y, x, ky, kx) * channels
-                         : chunk->outside;
+            *tap++ = row && kx >= columns.first && kx < columns.last ? in + at + kx * step
+                                                                     : chunk->outside;
+    }
     *tap = tap[-1]; /* of an odd number; its weights are zeros */
 }
 

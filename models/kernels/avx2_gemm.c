@@ -43,13 +43,15 @@ static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t dept
 
 /* A row as int16; up to 15 items behind it are written, and read where they lie before @end. */
 static inline void widen(int16_t *wide, const int8_t *in, size_t depth, const int8_t *end) {
-    for (size_t d = 0; d < depth; d += BLOCK) {
-        __m128i bytes = _mm_setzero_si128();
+    const size_t whole = (size_t) (end - in) / BLOCK * BLOCK;
+    __m128i bytes = _mm_setzero_si128();
+    size_t d = 0;
 
-        if (end - (in + d) >= BLOCK)
-            bytes = _mm_loadu_si128((const __m128i *) (in + d));
-        else
-            (void) memcpy(&bytes, in + d, depth - d);
+    for (; d < least(depth, whole); d += BLOCK)
+        _mm256_storeu_si256((__m256i *) (wide + d),
+                            _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) (in + d))));
+    if (d < depth) {
+        (void) memcpy(&bytes, in + d, depth - d);
         _mm256_storeu_si256((__m256i *) (wide + d), _mm256_cvtepi8_epi16(bytes));
     }
 }

@@ -108,7 +108,7 @@ typedef void add_s8_fn(int8_t *out, const int8_t *a, size_t a_step, const int8_t
 struct kernels {
     const char *name;  /* what --kernels takes */
     unsigned needs;    /* enum cpu_feature bits; 0 for the C row */
-    size_t patch_rows; /* rows of patches a convolution gathers for one gemm call, 1.. */
+    size_t patch_rows; /* a convolution gathers patches for one gemm call in multiples of it; 1.. */
     const struct gemm_kernel *gemm_s8, *gemm_s4;
     const struct depthwise_kernel *depthwise_s8, *depthwise_s4;
     pool_s8_fn *average_pool_s8, *max_pool_s8;
