@@ -52,7 +52,8 @@ class Docs(unittest.TestCase):
     def test_each_line_for_the_bus_succeeds(self):
         lines = console_lines('dbus.md')
         self.assertGreater(len(lines), 6)
-        within('the name is there', lambda: self.shell('busctl status org.lookoutd.Lookout1').returncode == 0)
+        within('the name is there', lambda: self.shell(
+            'busctl introspect org.lookoutd.Lookout1 /org/lookoutd/Lookout1').returncode == 0)
         for line in lines:
             done = self.shell(line.replace('busctl', 'busctl --system'))
             self.assertEqual(done.returncode, 0, f'{line}\n{done.stderr}')

@@ -17,6 +17,13 @@ NAME = 'org.lookoutd.Lookout1'
 OBJECT = ('/org/lookoutd/Lookout1', 'org.lookoutd.Lookout1.Manager')
 
 
+def is_on_bus():
+    """`busctl status` would do, but it wants cgroups to be mounted, which a chroot does not have."""
+    done = busctl('call', 'org.freedesktop.DBus', '/org/freedesktop/DBus', 'org.freedesktop.DBus', 'NameHasOwner', 's',
+                  NAME, check=False)
+    return 'true' in done.stdout
+
+
 def busctl(*arguments, check=True):
     done = subprocess.run(['busctl', '--system', '--json=short', *arguments], capture_output=True, text=True,
                           timeout=30, check=False)
@@ -58,7 +65,7 @@ class Bus(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.daemon = Daemon(arguments=['--bus', 'system']).start()
-        within('the name is there', lambda: busctl('status', NAME, check=False).returncode == 0)
+        within('the name is there', is_on_bus)
 
     @classmethod
     def tearDownClass(cls):
@@ -153,13 +160,13 @@ class NoBus(unittest.TestCase):
         daemon.start()
         within('it has tried', lambda: 'retrying' in daemon.log())
         os.symlink(os.environ['DBUS_SYSTEM_BUS_ADDRESS'].split('=', 1)[1].split(',')[0], f'{daemon.folder}/bus')
-        within('it has the name', lambda: busctl('status', NAME, check=False).returncode == 0)
+        within('it has the name', is_on_bus)
         daemon.stop()
 
     def test_the_ini_can_do_without_the_bus(self):
         daemon = Daemon(CHATTY, arguments=['--bus', 'system'], lookoutd='dbus = no').start()
         time.sleep(0.5)
-        self.assertNotEqual(busctl('status', NAME, check=False).returncode, 0)
+        self.assertFalse(is_on_bus())
         daemon.stop()
 
 
