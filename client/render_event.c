@@ -125,8 +125,12 @@ static void evidence_list(const struct screen *screen, const json_t *event) {
         evidence_text(evidence, text, sizeof(text));
         room -= screen_text(screen, evidence_colour(evidence), text, room);
     }
-    if (do_agree(event) && room > 2)
-        (void) screen_text(screen, COLOUR_DIM, ", each sure alone", room); /* the last one */
+    if (do_agree(event) && room > 2) {
+        const char *full = ", each sure alone";
+        const bool fits = screen_columns(screen, full) <= room;
+
+        (void) screen_text(screen, COLOUR_DIM, fits ? full : ", all sure", room); /* the last one */
+    }
 }
 
 /* How long an event lasted, from its two instants. */

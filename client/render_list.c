@@ -31,13 +31,14 @@ static int add_count(struct table *table, int64_t n) {
     return table_addf(table, n ? COLOUR_WARN : COLOUR_DIM, "%lld", (long long) n);
 }
 
-/* "YUYV 640x480, 10/s" */
+/* "YUYV 640x480, 10/s"; the format of sound tells its rate: "S16_LE 48000 Hz 1 ch". */
 static int add_format(struct table *table, const json_t *sensor) {
     const char *format = field_text(sensor, "format");
     const double rate = field_number(sensor, "rate");
 
-    return rate > 0 ? table_addf(table, COLOUR_NONE, "%s%s%g/s", format, *format ? ", " : "", rate)
-                    : table_add(table, COLOUR_NONE, format);
+    return rate > 0 && !strstr(format, " Hz")
+               ? table_addf(table, COLOUR_NONE, "%s%s%g/s", format, *format ? ", " : "", rate)
+               : table_add(table, COLOUR_NONE, format);
 }
 
 static int add_sensor(struct table *table, const struct screen *screen, const json_t *sensor) {

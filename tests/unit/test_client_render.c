@@ -111,6 +111,20 @@ static void modalities_that_are_each_sure_alone_are_told(void **state) {
     json_decref(event);
 }
 
+static void on_80_columns_all_that_agree_fit(void **state) {
+    struct page *page = *state;
+    json_t *event = read_json(
+        "{\"phase\": \"update\", \"label\": \"dog\", \"confidence\": 0.99, \"evidence\": ["
+        "{\"modality\": \"sound\", \"present\": true, \"quality\": 1, \"share\": 0.05},"
+        "{\"modality\": \"picture\", \"present\": true, \"quality\": 1, \"share\": -0.001}]}");
+
+    page->screen.columns = 80;
+    event_line(&page->screen, event);
+    assert_page(
+        page, "--:--:--.-  update  dog            99 %  sound   +5 %, picture   +0 %, all sure\n");
+    json_decref(event);
+}
+
 static void an_event_that_ends_says_how_long_it_was(void **state) {
     struct page *page = *state;
     json_t *event = event_with("\"begin\"", "\"end\"  ");
@@ -371,6 +385,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PAGED(an_event_says_what_each_modality_contributed),
         PAGED(modalities_that_are_each_sure_alone_are_told),
+        PAGED(on_80_columns_all_that_agree_fit),
         PAGED(an_event_that_ends_says_how_long_it_was),
         PAGED(a_narrow_terminal_has_no_bar_and_cuts_the_end),
         PAGED(colours_are_for_terminals_that_have_them),
