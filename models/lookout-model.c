@@ -42,8 +42,12 @@ static int wants_help(int argc, char **argv) {
 
 /* Do it; after wrong arguments show what they could be, in two lines and not in forty. */
 static int run_tool(const struct tool *tool, int argc, char **argv) {
-    const int status = tool->main(argc, argv);
+    char name[64];
+    int status;
 
+    (void) snprintf(name, sizeof(name), "lookout-model %s", tool->name); /* for getopt_long() */
+    argv[0] = name;
+    status = tool->main(argc, argv);
     if (status == TOOL_USAGE)
         (void) fprintf(stderr, "%.*s\nSee lookout-model %s --help\n",
                        (int) strcspn(tool->help, "\n"), tool->help, tool->name);

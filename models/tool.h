@@ -15,7 +15,7 @@ struct tool {
     const char *help; /* all of `lookout-model NAME --help`, with an example; ends with a newline */
 
     /**
-     * Do it. argv[0] is the subcommand's name; `--help` was dealt with.
+     * Do it. argv[0] is `lookout-model NAME`; `--help` was dealt with.
      * Errors go to stderr. Returns the exit status, enum TOOL_*; at TOOL_USAGE
      * the first line of @help is shown by main.
      */
