@@ -50,34 +50,50 @@ void avx2_average_pool_s8(int8_t *out, const int8_t *in, const struct pool_size 
                 average_pixel(out, in, size, y, x, least(c, channels - LANES));
 }
 
-static struct scaling scaling_of(const struct factor *factor, bool once) {
-    return avx2_scaling_of(_mm256_set1_epi32(factor->multiplier), _mm256_set1_epi32(factor->shift),
-                           once);
+/* @left: a shift that goes before. */
+static struct scaling scaling_of(const struct factor *factor, int32_t left, bool once) {
+    struct scaling scaling = avx2_scaling_of(_mm256_set1_epi32(factor->multiplier),
+                                             _mm256_set1_epi32(factor->shift), once);
+
+    if (!scaling.once)
+        scaling.left = _mm256_add_epi32(scaling.left, _mm256_set1_epi32(left));
+    return scaling;
 }
 
-/* One of the terms, 8 values. */
-INLINE __m256i term(const int8_t *in, int32_t zero_point, const struct scaling *scaling) {
-    const __m256i x = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) in));
-    const __m256i distance = _mm256_sub_epi32(x, _mm256_set1_epi32(zero_point));
+/* How two values become one. */
+struct sum {
+    __m256i a_zero_point, b_zero_point, out_zero_point;
+    struct scaling a, b, out;
+    bool subtract;
+};
 
-    return avx2_scale(_mm256_slli_epi32(distance, ADD_LEFT_SHIFT), scaling);
+INLINE __m256i add8(const int8_t *a, const int8_t *b, const struct sum *sum) {
+    const __m256i va = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) a));
+    const __m256i vb = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) b));
+    const __m256i ya = avx2_scale(_mm256_sub_epi32(va, sum->a_zero_point), &sum->a);
+    const __m256i yb = avx2_scale(_mm256_sub_epi32(vb, sum->b_zero_point), &sum->b);
+    const __m256i y = sum->subtract ? _mm256_sub_epi32(ya, yb) : _mm256_add_epi32(ya, yb);
+
+    return _mm256_add_epi32(avx2_scale(y, &sum->out), sum->out_zero_point);
 }
 
 void avx2_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step,
                  size_t n, const struct add_terms *terms) {
-    const struct scaling scaling_a = scaling_of(&terms->a, false);
-    const struct scaling scaling_b = scaling_of(&terms->b, false);
-    const struct scaling scaling_out = scaling_of(&terms->out, terms->min >= terms->out_zero_point);
-    const __m256i out_zero_point = _mm256_set1_epi32(terms->out_zero_point);
+    const struct sum sum = {
+        .a_zero_point = _mm256_set1_epi32(terms->a_zero_point),
+        .b_zero_point = _mm256_set1_epi32(terms->b_zero_point),
+        .out_zero_point = _mm256_set1_epi32(terms->out_zero_point),
+        .a = scaling_of(&terms->a, ADD_LEFT_SHIFT, false),
+        .b = scaling_of(&terms->b, ADD_LEFT_SHIFT, false),
+        .out = scaling_of(&terms->out, 0, terms->min >= terms->out_zero_point),
+        .subtract = terms->subtract,
+    };
     size_t i = 0;
 
-    for (; a_step == 1 && b_step == 1 && i + LANES <= n; i += LANES) {
-        const __m256i va = term(a + i, terms->a_zero_point, &scaling_a);
-        const __m256i vb = term(b + i, terms->b_zero_point, &scaling_b);
-        const __m256i sum = terms->subtract ? _mm256_sub_epi32(va, vb) : _mm256_add_epi32(va, vb);
-        const __m256i y = _mm256_add_epi32(avx2_scale(sum, &scaling_out), out_zero_point);
+    for (; a_step == 1 && b_step == 1 && i + BLOCK <= n; i += BLOCK) {
+        const __m256i y[] = { add8(a + i, b + i, &sum), add8(a + i + LANES, b + i + LANES, &sum) };
 
-        avx2_store(out + i, &y, 1, LANES, terms->min, terms->max);
+        avx2_store(out + i, y, 2, BLOCK, terms->min, terms->max);
     }
     c_add_s8(out + i, a + i * a_step, a_step, b + i * b_step, b_step, n - i, terms);
 }
