@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "models/bundle_check.h"
 #include "models/bundle_dir.h"
 #include "models/manifest.h"
@@ -45,6 +46,24 @@ static void note_problem(const char *sentence, void *user) {
                         sentence); /* cut is fine */
 }
 
+/* What it says goes out as JSON and on D-Bus. */
+static int read_text(const struct bundle_dir *dir, const char *name, char **ret, size_t *ret_n,
+                     struct fault *fault) {
+    _cleanup_(freep) char *text = NULL;
+    size_t n_bytes;
+    int r;
+
+    r = bundle_dir_read(dir, name, &text, &n_bytes, fault);
+    if (r < 0)
+        return r;
+    if (!utf8_is_valid(text, n_bytes))
+        return fault_set(fault, -EBADMSG, "%s/%s: is not UTF-8 text", bundle_dir_path(dir), name);
+    *ret = text;
+    *ret_n = n_bytes;
+    text = NULL;
+    return 0;
+}
+
 static int read_manifest(const struct bundle_dir *dir, struct manifest **ret, struct fault *fault) {
     _cleanup_(freep) char *text = NULL, *path = NULL;
     struct problems problems = { .n = 0 };
@@ -55,7 +74,7 @@ static int read_manifest(const struct bundle_dir *dir, struct manifest **ret, st
         path = NULL; /* undefined after a failure */
         return -ENOMEM;
     }
-    r = bundle_dir_read(dir, manifest_name, &text, &n_bytes, fault);
+    r = read_text(dir, manifest_name, &text, &n_bytes, fault);
     if (r < 0)
         return r;
     r = manifest_read(path, text, n_bytes, ret, note_problem, &problems);
@@ -97,7 +116,7 @@ static int read_labels(struct bundle *b, const struct bundle_dir *dir, const cha
     size_t n_bytes;
     int r;
 
-    r = bundle_dir_read(dir, name, &text, &n_bytes, fault);
+    r = read_text(dir, name, &text, &n_bytes, fault);
     if (r < 0)
         return r;
     next = text;

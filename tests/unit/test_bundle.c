@@ -483,6 +483,7 @@ static void wrong_labels_are_told_with_their_line(void **state) {
                        "the threshold of that name" },
         { "a\tb\n", "/labels.txt:1: the label holds a control character or a ]" },
         { "", "/labels.txt: holds no label" },
+        { "d\xfcsk\n", "/labels.txt: is not UTF-8 text" },
     };
     const struct place *const place = *state;
 
