@@ -44,7 +44,9 @@ static void log_stopped_tasks(const struct plan *plan) {
                          plan->all_tasks[i].reason);
 }
 
-int configure_apply(struct daemon *daemon, struct settings *settings, struct fault *fault) {
+/* Make @settings the ones in use; takes them over if it succeeds. Returns 0, -EBADMSG with @fault
+ * (the old ones stay), -ENOMEM. */
+static int apply(struct daemon *daemon, struct settings *settings, struct fault *fault) {
     _cleanup_(plan_freep) struct plan *plan = NULL, *old = NULL;
     char sha256[SHA256_HEX_BYTES];
     int r = hash_settings(settings, sha256);
@@ -54,8 +56,12 @@ int configure_apply(struct daemon *daemon, struct settings *settings, struct fau
     if (r < 0)
         return r;
     r = pipeline_apply(daemon->pipeline, &plan->options, fault);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0 && !fault->text[0]) /* out of threads, descriptors ... */
+        (void) fault_set(fault, r, "it cannot be started: %s", strerror(-r));
     if (r < 0)
-        return r == -ENOMEM ? r : -EBADMSG;
+        return -EBADMSG;
     old = daemon->plan; /* freed behind this: the pipeline no longer uses its bundles */
     daemon->plan = plan;
     plan = NULL;
@@ -97,7 +103,7 @@ int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user) {
     if (r == 0 && fn)
         r = settings_changes(daemon->settings, settings, fn, user);
     if (r == 0)
-        r = configure_apply(daemon, settings, &fault);
+        r = apply(daemon, settings, &fault);
     if (r == 0)
         settings = NULL; /* the daemon's now */
     if (r == -EBADMSG && problems_none(&problems))
@@ -121,15 +127,43 @@ int daemon_reload(struct daemon *daemon, settings_line_fn *fn, void *user) {
     return r;
 }
 
-int configure_read(struct daemon *daemon, struct settings **ret) {
+/* Load and apply. Returns 0, -EBADMSG with @problems, -ENOMEM. */
+static int use(struct daemon *daemon, const struct load_options *load, struct problems *problems) {
+    _cleanup_(settings_freep) struct settings *settings = NULL;
+    struct fault fault = { "" };
+    int r = settings_load(load, &settings, problems);
+
+    if (r == 0)
+        r = apply(daemon, settings, &fault);
+    if (r == 0)
+        settings = NULL; /* the daemon's now */
+    else if (r == -EBADMSG && problems_none(problems))
+        problems_add(problems, "%s", fault.text);
+    return r;
+}
+
+static int use_nothing(struct daemon *daemon) {
+    _cleanup_(settings_freep) struct settings *settings = NULL;
+    struct problems none = { 0 };
+    struct fault fault = { "" };
+    int r = settings_load_text("no file", "", 0, &settings, &none);
+
+    if (r == 0)
+        r = apply(daemon, settings, &fault);
+    if (r == 0)
+        settings = NULL; /* the daemon's now */
+    return r;
+}
+
+int configure_first(struct daemon *daemon) {
+    const struct load_options last_good = { .file = state_config_path(daemon->state) };
     struct problems ignored = { 0 };
-    struct load_options last_good = { .file = state_config_path(daemon->state) };
-    int r = settings_load(&daemon->load, ret, &daemon->problems);
+    int r = use(daemon, &daemon->load, &daemon->problems);
 
     if (r != -EBADMSG)
         return r;
     log_problems(&daemon->problems);
-    r = access(last_good.file, F_OK) == 0 ? settings_load(&last_good, ret, &ignored) : -EBADMSG;
+    r = access(last_good.file, F_OK) == 0 ? use(daemon, &last_good, &ignored) : -EBADMSG;
     problems_clear(&ignored);
     if (r == 0)
         journal_send(LOG_WARNING, JOURNAL_CONFIG_BAD, NULL,
@@ -137,5 +171,5 @@ int configure_read(struct daemon *daemon, struct settings **ret) {
     if (r != -EBADMSG)
         return r;
     journal_send(LOG_WARNING, JOURNAL_CONFIG_BAD, NULL, "going on without sensors");
-    return settings_load_text("no file", "", 0, ret, &ignored);
+    return use_nothing(daemon);
 }

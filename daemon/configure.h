@@ -6,18 +6,11 @@
 #include "daemon/daemon.h"
 
 /**
- * At the start: the INI, else the last good copy of it, else nothing at all; daemon->problems says
- * what is wrong with the INI.
- * @ret  owned by the caller.
+ * At the start: use the INI, else the last good copy of it, else nothing at all;
+ * daemon->problems says what is wrong with the INI.
  * Returns 0, -ENOMEM.
  */
-int configure_read(struct daemon *daemon, struct settings **ret);
-
-/**
- * Make @settings the ones in use; takes them over if it succeeds.
- * Returns 0, -EBADMSG with @fault (the old ones stay), -ENOMEM.
- */
-int configure_apply(struct daemon *daemon, struct settings *settings, struct fault *fault);
+int configure_first(struct daemon *daemon);
 
 /** Start or end publishing on D-Bus as the settings in use say. Returns 0, -ENOMEM. */
 int configure_bus(struct daemon *daemon);

@@ -149,16 +149,12 @@ static void raise_descriptor_limit(void) {
 }
 
 static int start(struct daemon *daemon, struct fault *fault) {
-    _cleanup_(settings_freep) struct settings *settings = NULL;
-    int r = configure_read(daemon, &settings);
+    int r = pipeline_new(&daemon->pipeline);
 
     if (r == 0)
-        r = pipeline_new(&daemon->pipeline);
-    if (r == 0)
-        r = configure_apply(daemon, settings, fault);
+        r = configure_first(daemon);
     if (r < 0)
         return r;
-    settings = NULL; /* the daemon's now */
     r = ring_new((size_t) daemon_settings(daemon)->events_kept, state_sequence(daemon->state),
                  &daemon->ring);
     if (r == 0)

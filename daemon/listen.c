@@ -14,13 +14,14 @@
 
 enum { SOCKET_MODE = 0660 };
 
-/* Whether somebody accepts connections there. */
+/* Whether the socket is another's: only one that refuses connections has been left behind. */
 static bool is_alive(const struct sockaddr_un *address) {
     _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return true; /* cannot tell: leave it alone */
-    return connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN;
+    return connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 ||
+           errno != ECONNREFUSED;
 }
 
 static int bind_to(int fd, const struct sockaddr_un *address) {

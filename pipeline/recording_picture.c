@@ -177,6 +177,18 @@ static int start(struct picture_recording *rec, struct fault *fault) {
     return 0;
 }
 
+/* A pipe or device could keep us waiting for ever. */
+static int check_file(const char *path, struct fault *fault) {
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return fault_set(fault, -errno, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return fault_set(fault, -EINVAL, "%s: a picture recording must be a file or a directory",
+                         path);
+    return 0;
+}
+
 enum picture_kind { KIND_RAW, KIND_FILES, KIND_Y4M, KIND_MJPEG, KIND_UNKNOWN };
 
 /* What the path is: a directory, or a file that says so in its first bytes or its extension. */
@@ -213,6 +225,9 @@ static int open_reader(const struct source_options *options, struct picture_read
     enum pixel_format raw = PIXEL_YUYV;
     int r;
 
+    r = check_file(options->device, fault);
+    if (r < 0)
+        return r;
     if (strcmp(options->format, "mjpeg") == 0)
         return reader_mjpeg_new(options, ret, fault);
     if (strcmp(options->format, "y4m") == 0)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -318,6 +319,14 @@ class Start(unittest.TestCase):
         self.assertEqual(len(status['config_errors']), 1)
         self.assertIn('last good configuration', self.daemon.log())
 
+    def test_a_configuration_that_cannot_be_applied_is_a_bad_one(self):
+        self.daemon.write_ini(rest='[recording fast]\nfile = ./noise.wav\nclock = virtual\n')
+        self.daemon.start()
+        status = self.daemon.call('Status')
+        self.assertEqual((status['state'], status['sensors']), ('degraded', []))
+        self.assertEqual(status['config_errors'],
+                         ['recording fast: clock = virtual is for replays, where all sensors are such'])
+
     def test_a_missing_configuration_is_a_problem_with_its_name(self):
         os.unlink(self.daemon.ini_path)
         self.daemon.start()
@@ -410,6 +419,14 @@ class Start(unittest.TestCase):
         self.daemon.start()
         self.assertIn('version', self.daemon.call('Status'))
 
+    def test_a_socket_of_another_kind_is_left_alone(self):
+        path = f'{self.daemon.folder}/journal'
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.bind(path)
+            self.assertEqual(run('--socket', path, '--bus', 'none', '--state', self.daemon.folder).returncode, 1)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.connect(path)
+
 
 class End(unittest.TestCase):
     def test_signals_end_it_within_a_second_with_status_0(self):
@@ -424,10 +441,13 @@ class End(unittest.TestCase):
             daemon.stop()
 
     def test_a_pipe_in_place_of_a_recording_hangs_nothing(self):
-        daemon = Daemon(rest='[recording hanging]\nfile = ./fifo\n')
+        daemon = Daemon(rest='[recording heard]\nfile = ./fifo\n'
+                             '[recording seen]\nfile = ./fifo\ndata = picture\nformat = yuyv\nsize = 64x48\n')
         os.mkfifo(f'{daemon.folder}/fifo')
         daemon.start()
-        within('it is lost', lambda: 'must be a file' in daemon.log())
+        within('both are lost', lambda: daemon.log().count('must be a file') == 2)
+        daemon.write_ini()
+        daemon.call('Reload')  # waits for the threads
         self.assertEqual(daemon.terminate()[0], 0)
         daemon.stop()
 
