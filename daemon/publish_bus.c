@@ -25,7 +25,7 @@ struct publish_bus {
 
 static void disconnect(struct publish_bus *bus) {
     bus->has_name = false;
-    bus->bus = sd_bus_flush_close_unref(bus->bus);
+    bus->bus = sd_bus_close_unref(bus->bus); /* a flush would wait for a bus that does not read */
 }
 
 /* Said once per outage, not at every try. */
