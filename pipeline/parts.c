@@ -265,20 +265,24 @@ static bool has_sensor(const struct parts *parts, const struct sensor *sensor) {
     return false;
 }
 
-static void drop_tasks(struct pipeline *p, const struct parts *next) {
+/* Events only: scores refer to a bundle that may go. */
+static void keep_events(struct pipeline *p, struct task *task) {
     struct notice notice;
 
+    while (task_next(task, &notice))
+        if (notice.kind == NOTICE_EVENT)
+            say_farewell(p, &notice);
+}
+
+static void drop_tasks(struct pipeline *p, const struct parts *next) {
     for (size_t i = 0; i < p->parts.n_tasks; i++) {
         struct task *const task = p->parts.tasks[i].task;
 
         if (has_task(next, task))
             continue;
-        while (task_next(task, &notice))
-            say_farewell(p, &notice);
+        keep_events(p, task);
         task_finish(task);
-        while (task_next(task, &notice))
-            if (notice.kind == NOTICE_EVENT) /* scores refer to a bundle that may go */
-                say_farewell(p, &notice);
+        keep_events(p, task);
         p->n_decisions_gone += task_n_decisions(task);
         p->n_late_gone += task_n_late(task);
         (void) task_free(task); /* always NULL */
@@ -345,6 +349,20 @@ static void start_fresh(struct pipeline *p, struct parts *next) {
             sensor_go(next->sensors[i].sensor);
 }
 
+void parts_tell_tasks(struct pipeline *p) {
+    for (size_t i = 0; i < p->parts.n_tasks; i++) {
+        const struct task_part *const part = &p->parts.tasks[i];
+        unsigned live = 0;
+
+        for (size_t m = 0; m < BUNDLE_MODALITIES_MAX; m++)
+            if (part->encoders[m] != NOWHERE && part->task &&
+                m < task_options(part->task)->bundle->n_modalities &&
+                sensor_is_live(p->parts.sensors[part->sensors[m]].state))
+                live |= 1U << m;
+        task_set_live(part->task, live);
+    }
+}
+
 void parts_switch(struct pipeline *p, struct parts *next, const struct pipeline_options *options) {
     if (p->delivering !=
         NOWHERE) /* its tasks may be others now; at most one decision is affected */
@@ -359,7 +377,9 @@ void parts_switch(struct pipeline *p, struct parts *next, const struct pipeline_
     start_fresh(p, next);
     p->parts = *next;
     p->ended_told = false;
+    parts_tell_tasks(p); /* a new task on a sensor that runs: it will not be reported again */
     recordings_attach(p);
+    pipeline_wake(p); /* for what there is to say of those that went and came */
 }
 
 void parts_reap(struct pipeline *p) {

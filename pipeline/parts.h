@@ -126,6 +126,12 @@ void parts_drop_fresh(struct parts *next);
 /** Make @next the pipeline's parts: stop and free what is not in it, start what is fresh. */
 void parts_switch(struct pipeline *p, struct parts *next, const struct pipeline_options *options);
 
+/** Tell all tasks which of their sensors are running. */
+void parts_tell_tasks(struct pipeline *p);
+
+/** Make pipeline_fd() ready. */
+void pipeline_wake(struct pipeline *p);
+
 /** Free stopped encoders and recorders whose tap has been given up. */
 void parts_reap(struct pipeline *p);
 

@@ -112,6 +112,12 @@ int pipeline_fd(const struct pipeline *pipeline) {
     return pipeline->epoll_fd;
 }
 
+void pipeline_wake(struct pipeline *p) {
+    const uint64_t one = 1;
+
+    (void) !write(p->wake_fd, &one, sizeof(one)); /* full means already awake */
+}
+
 /* --- the next notice --- */
 
 static int take_farewell(struct pipeline *p, struct notice *ret) {
@@ -162,20 +168,6 @@ static void judge_sensor(struct sensor_part *part, int64_t at_ns) {
     part->changed = true;
 }
 
-static void tell_tasks_who_lives(struct pipeline *p) {
-    for (size_t i = 0; i < p->parts.n_tasks; i++) {
-        const struct task_part *const part = &p->parts.tasks[i];
-        unsigned live = 0;
-
-        for (size_t m = 0; m < BUNDLE_MODALITIES_MAX; m++)
-            if (part->encoders[m] != NOWHERE && part->task &&
-                m < task_options(part->task)->bundle->n_modalities &&
-                sensor_is_live(p->parts.sensors[part->sensors[m]].state))
-                live |= 1U << m;
-        task_set_live(part->task, live);
-    }
-}
-
 static bool take_reports(struct pipeline *p) {
     bool any = false;
 
@@ -193,7 +185,7 @@ static bool take_reports(struct pipeline *p) {
                 p->parts.encoders[e].moved_ns = clock_ns(&p->clock);
     }
     if (any)
-        tell_tasks_who_lives(p);
+        parts_tell_tasks(p);
     return any;
 }
 
@@ -307,16 +299,21 @@ static int take_notice(struct pipeline *p, struct notice *ret) {
 }
 
 int pipeline_next(struct pipeline *pipeline, struct notice *ret) {
+    bool reset = false;
     uint64_t wakes;
 
     for (;;) {
-        if (take_notice(pipeline, ret))
+        if (take_notice(pipeline, ret)) {
+            if (reset) /* whoever takes only some notices finds the descriptor ready */
+                pipeline_wake(pipeline);
             return 1;
+        }
         if (advance(pipeline))
             continue;
         /* Nothing left: whatever is pushed after this read makes the descriptor ready again. */
         if (read(pipeline->wake_fd, &wakes, sizeof(wakes)) < 0)
             break;
+        reset = true;
     }
     parts_reap(pipeline);
     if (!pipeline->ended_told && has_ended(pipeline)) {

@@ -10,7 +10,7 @@
 
 #include "common/units.h"
 
-/* How long a reader may hold up a recording that is being stopped. */
+/* How long a reader may hold up a recording that is being stopped, all in all. */
 static const int64_t LAST_CHANCE_NS = NS_PER_S;
 
 int sink_file_init(struct sink_file *file, int fd) {
@@ -28,14 +28,16 @@ int sink_file_init(struct sink_file *file, int fd) {
 }
 
 static int fail(struct sink_file *file, int error) {
-    file->error = error;
-    return error;
+    if (file->error == 0)
+        file->error = error;
+    return file->error;
 }
 
 /* Until a pipe takes PIPE_BUF bytes without blocking (pipe(7)). Returns 0, -ETIMEDOUT when
  * stopping. */
-static int wait_for_room(const struct sink_file *file) {
+static int wait_for_room(struct sink_file *file) {
     struct pollfd fd = { .fd = file->fd, .events = POLLOUT };
+    int64_t left_ns;
     int r;
 
     do {
@@ -44,7 +46,10 @@ static int wait_for_room(const struct sink_file *file) {
     if (r > 0)
         return 0;
     /* We are to stop: worker_wait() would return at once, so this is the one other wait. */
-    return poll(&fd, 1, (int) (LAST_CHANCE_NS / NS_PER_MS)) == 1 ? 0 : -ETIMEDOUT;
+    if (file->give_up_ns == 0)
+        file->give_up_ns = now_ns() + LAST_CHANCE_NS;
+    left_ns = file->give_up_ns - now_ns();
+    return poll(&fd, 1, left_ns > 0 ? (int) (left_ns / NS_PER_MS) : 0) == 1 ? 0 : -ETIMEDOUT;
 }
 
 int sink_file_write(struct sink_file *file, const void *data, size_t n_bytes) {

@@ -21,6 +21,7 @@ struct sink_file {
     int64_t n_bytes;       /* written since */
     int error;             /* 0, or -errno of what failed first */
     struct worker *worker; /* that writes; set by it */
+    int64_t give_up_ns;    /* when a reader must have made room; 0: we are not to stop */
 };
 
 /** Returns 0, -EBADF if @fd is not open for writing. */

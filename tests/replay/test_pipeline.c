@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/units.h"
 #include "pipeline/parts.h"
@@ -151,6 +154,10 @@ static bool both_run(const struct told *seen) {
     return sound_runs(seen) && seen->states[SCENE_PICTURE] == SENSOR_RUNNING;
 }
 
+static bool has_many_scores(const struct told *seen) {
+    return seen->n_scores >= 6;
+}
+
 static bool never(const struct told *seen) {
     return false;
 }
@@ -279,6 +286,60 @@ static void a_task_that_goes_ends_its_events(void **state) {
     assert_int_equal(bench->seen.states[SCENE_SOUND], SENSOR_RUNNING);
 }
 
+/* Take notices one by one until there is an event. */
+static void take_until_event(struct bench *bench) {
+    const int64_t until_ns = now_ns() + 5 * NS_PER_S;
+    struct pollfd fd = { .fd = pipeline_fd(bench->pipeline), .events = POLLIN };
+    struct notice notice;
+
+    for (;;) {
+        while (pipeline_next(bench->pipeline, &notice) == 1)
+            if (notice.kind == NOTICE_EVENT)
+                return;
+        assert_true(now_ns() < until_ns);
+        (void) poll(&fd, 1, 50);
+    }
+}
+
+static void scores_not_yet_taken_go_with_their_bundle(void **state) {
+    struct bench *const bench = *state;
+
+    apply(bench);
+    take_until_event(bench); /* the scores of that decision come next */
+    bench->scene.options.n_tasks = 0;
+    apply(bench);
+    (void) run_until(bench, never, 100);
+    assert_int_equal(bench->seen.n_scores, 0);
+    assert_int_equal(bench->seen.n_ended_events, 1);
+}
+
+static void a_task_that_comes_waits_for_all_its_sensors(void **state) {
+    struct bench *const bench = *state;
+
+    bench->scene.options.n_tasks = 0;
+    apply(bench);
+    assert_true(run_until(bench, both_run, 2000));
+    bench->scene.options.n_tasks = 1;
+    apply(bench);
+    assert_true(run_until(bench, has_many_scores, 5000));
+    assert_true(statistic(bench->pipeline, "windows_late") <= 1); /* as it starts */
+}
+
+static void what_a_reload_has_to_say_is_ready_at_once(void **state) {
+    struct bench *const bench = *state;
+    struct pollfd fd = { .fd = pipeline_fd(bench->pipeline), .events = POLLIN };
+
+    apply(bench);
+    assert_true(run_until(bench, has_ended, 10000)); /* nothing moves any more */
+    (void) run_until(bench, never, 100);
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    bench->scene.options.n_tasks = bench->scene.options.n_sensors = 0;
+    apply(bench);
+    assert_int_equal(poll(&fd, 1, 0), 1);
+    (void) run_until(bench, never, 10);
+    assert_string_equal(bench->seen.reasons[SCENE_PICTURE], "no longer configured");
+}
+
 static void reloads_in_quick_succession_do_no_harm(void **state) {
     struct bench *const bench = *state;
 
@@ -393,6 +454,64 @@ static void a_reader_that_never_reads_holds_up_nobody(void **state) {
     close(ends[0]);
 }
 
+static void *read_slowly(void *user) {
+    const int *const fd = user;
+    char bytes[4096];
+
+    while (read(*fd, bytes, sizeof(bytes)) > 0)
+        (void) poll(NULL, 0, 400);
+    return NULL;
+}
+
+static void a_slow_reader_holds_up_a_stop_for_a_second(void **state) {
+    struct bench *const bench = *state;
+    struct record_request request = { .sensor = "microphone" };
+    struct record_result result;
+    struct fault fault = { "" };
+    int64_t began_ns, took_ns;
+    pthread_t reader;
+    int ends[2];
+    unsigned id;
+
+    bench->scene.options.n_tasks = 0;
+    apply(bench);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+    request.fd = ends[1];
+    assert_int_equal(pipeline_record_start(bench->pipeline, &request, &id, &fault), 0);
+    (void) run_until(bench, never, 1500); /* eleven times what the pipe holds */
+    assert_int_equal(pthread_create(&reader, NULL, read_slowly, &ends[0]), 0);
+    began_ns = now_ns();
+    assert_int_equal(pipeline_record_stop(bench->pipeline, id, &result), 0);
+    took_ns = now_ns() - began_ns;
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    close(ends[0]);
+    assert_int_equal(result.error, -ETIMEDOUT);
+    assert_true(result.n_items > 0);
+    assert_true(took_ns < 2 * NS_PER_S);
+}
+
+static void the_first_error_of_a_recording_is_told(void **state) {
+    struct bench *const bench = *state;
+    struct rlimit before, none;
+    struct record_result result;
+    char path[128];
+    unsigned id;
+
+    bench->scene.options.n_tasks = 0;
+    apply(bench);
+    snprintf(path, sizeof(path), "%s/none.wav", bench->folder);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0); /* not even the header can be written */
+    id = record(bench, "microphone", path, O_WRONLY | O_CREAT);
+    (void) run_until(bench, never, 100);
+    assert_int_equal(pipeline_record_stop(bench->pipeline, id, &result), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(result.error, -EFBIG);
+}
+
 static void a_descriptor_for_reading_is_refused(void **state) {
     struct bench *const bench = *state;
     struct record_request request = { .sensor = "camera", .fd = open("/dev/null", O_RDONLY) };
@@ -439,10 +558,15 @@ int main(void) {
         PIPELINE_TEST(a_wrong_option_changes_nothing_and_says_what),
         PIPELINE_TEST(what_did_not_change_goes_on_through_a_reload),
         PIPELINE_TEST(a_task_that_goes_ends_its_events),
+        PIPELINE_TEST(scores_not_yet_taken_go_with_their_bundle),
+        PIPELINE_TEST(a_task_that_comes_waits_for_all_its_sensors),
+        PIPELINE_TEST(what_a_reload_has_to_say_is_ready_at_once),
         PIPELINE_TEST(reloads_in_quick_succession_do_no_harm),
         PIPELINE_TEST(a_recording_can_be_played_again),
         PIPELINE_TEST(a_full_disk_ends_the_writing_and_is_told),
         PIPELINE_TEST(a_reader_that_never_reads_holds_up_nobody),
+        PIPELINE_TEST(a_slow_reader_holds_up_a_stop_for_a_second),
+        PIPELINE_TEST(the_first_error_of_a_recording_is_told),
         PIPELINE_TEST(a_descriptor_for_reading_is_refused),
         PIPELINE_TEST(an_encoder_that_gives_nothing_starves_the_watchdog),
         PIPELINE_TEST(a_virtual_clock_is_refused_in_threads),
