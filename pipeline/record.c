@@ -104,9 +104,9 @@ int pipeline_record_stop(struct pipeline *pipeline, unsigned id, struct record_r
 void recordings_detach(struct pipeline *p, const struct sensor *sensor) {
     for (size_t i = 0; i < SENSORS_MAX; i++) {
         struct recording_part *const part = &p->recordings[i];
-        const int s = part->recorder ? parts_find_sensor(&p->parts, part->sensor) : NOWHERE;
 
-        if (s == NOWHERE || p->parts.sensors[s].sensor != sensor)
+        /* By name: other sensors of p->parts may be gone already. */
+        if (!part->recorder || strcmp(part->sensor, sensor_options(sensor)->name) != 0)
             continue;
         part->n_lost += tap_n_lost(part->tap);
         part->tap = NULL;

@@ -416,6 +416,23 @@ static void a_recording_can_be_played_again(void **state) {
     assert_true(bench->seen.n_scores >= 2);
 }
 
+/* Freeing the sensors one by one looked a recording's sensor up among those already freed. */
+static void recordings_may_last_until_all_sensors_go(void **state) {
+    struct bench *const bench = *state;
+    struct record_result result;
+    unsigned ids[2];
+
+    bench->scene.options.n_tasks = 0;
+    apply(bench);
+    ids[0] = record(bench, "microphone", "/dev/null", O_WRONLY);
+    ids[1] = record(bench, "camera", "/dev/null", O_WRONLY);
+    (void) run_until(bench, never, 300);
+    bench->scene.options.n_sensors = 0;
+    apply(bench);
+    assert_int_equal(pipeline_record_stop(bench->pipeline, ids[0], &result), 0);
+    assert_int_equal(pipeline_record_stop(bench->pipeline, ids[1], &result), 0);
+}
+
 static void a_full_disk_ends_the_writing_and_is_told(void **state) {
     struct bench *const bench = *state;
     struct record_result result;
@@ -563,6 +580,7 @@ int main(void) {
         PIPELINE_TEST(what_a_reload_has_to_say_is_ready_at_once),
         PIPELINE_TEST(reloads_in_quick_succession_do_no_harm),
         PIPELINE_TEST(a_recording_can_be_played_again),
+        PIPELINE_TEST(recordings_may_last_until_all_sensors_go),
         PIPELINE_TEST(a_full_disk_ends_the_writing_and_is_told),
         PIPELINE_TEST(a_reader_that_never_reads_holds_up_nobody),
         PIPELINE_TEST(a_slow_reader_holds_up_a_stop_for_a_second),
