@@ -38,11 +38,12 @@ static const struct fb_schema depthwise_options = {
 struct conv_parameters {
     struct conv_shape shape;
     const struct gemm_kernel *gemm;
+    const struct conv_kernel *conv; /* not NULL: instead of gemm */
+    struct conv_size size;          /* of one image, for conv */
     const void *packed;
     const int32_t *bias;
     struct requant requant;
     size_t patch_rows; /* 0: the image is the patches */
-    int32_t in_zero_point;
 };
 
 struct depthwise_parameters {
@@ -252,37 +253,75 @@ static void run_patches(const struct step *step, uint8_t *arena) {
         for (size_t i = 0; i < pixels; i += p->patch_rows) {
             const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
 
-            conv_gather(patches, in, shape, i, n, 1, p->in_zero_point);
+            conv_gather(patches, in, shape, i, n, 1, p->size.in_zero_point);
             p->gemm->run(out, patches, p->packed, p->bias, &p->requant,
                          (struct gemm_size){ n, shape->out_channels, shape->depth });
             out += n * shape->out_channels;
         }
 }
 
+static void run_whole(const struct step *step, uint8_t *arena) {
+    const struct conv_parameters *p = step->parameters;
+    const struct conv_shape *shape = &p->shape;
+    const int8_t *in = step_input(step, 0, arena);
+    int8_t *out = step_output(step, 0, arena);
+
+    for (size_t b = 0; b < shape->batch; b++) {
+        p->conv->run(out, in, p->packed, p->bias, &p->requant, &p->size, step_scratch(step, arena));
+        in += conv_in_pixels(shape) * shape->in_channels;
+        out += conv_out_pixels(shape) * shape->out_channels;
+    }
+}
+
+/* Pack the weights [out_channels, depth] for the kernel that does the layer. */
+static int pack_conv(const struct op_context *context, struct conv_parameters *p, bool int4,
+                     const int8_t *weight) {
+    const struct kernels *row = context->kernels;
+    const struct conv_kernel *conv = int4 ? row->conv_s4 : row->conv_s8;
+    const size_t cols = p->shape.out_channels, depth = p->shape.depth;
+    void *packed;
+
+    p->gemm = int4 ? row->gemm_s4 : row->gemm_s8;
+    if (conv && !conv_is_pointwise(&p->shape) && conv->takes(&p->size))
+        p->conv = conv;
+    packed =
+        pool_zeros(context->pool,
+                   p->conv ? conv->packed_bytes(&p->size) : p->gemm->packed_bytes(cols, depth), 1);
+    if (!packed)
+        return op_no_memory(context);
+    if (p->conv)
+        conv->pack(packed, weight, &p->size);
+    else
+        p->gemm->pack(packed, weight, cols, depth);
+    p->packed = packed;
+    return 0;
+}
+
 /* @weight is [out_channels, depth]. */
 static int plan_gemm(const struct op_context *context, const struct conv_shape *shape,
                      const struct weights_s8 *weights, const int8_t *weight, struct step *step) {
     struct conv_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
-    const struct gemm_kernel *gemm =
-        weights->is_int4 ? context->kernels->gemm_s4 : context->kernels->gemm_s8;
-    void *packed =
-        pool_zeros(context->pool, gemm->packed_bytes(shape->out_channels, shape->depth), 1);
+    const int32_t in_zero_point = op_zero_point(op_input(context, 0));
+    int r;
 
-    if (!p || !packed)
+    if (!p)
         return op_no_memory(context);
-    gemm->pack(packed, weight, shape->out_channels, shape->depth);
     *p = (struct conv_parameters){
         .shape = *shape,
-        .gemm = gemm,
-        .packed = packed,
+        .size = { shape->window, shape->in_channels, shape->out_channels, in_zero_point },
         .bias = weights->bias,
         .requant = weights->requant,
-        .in_zero_point = op_zero_point(op_input(context, 0)),
     };
-    weights_fold(weights->bias, weight, shape->out_channels, shape->depth, p->in_zero_point);
+    r = pack_conv(context, p, weights->is_int4, weight);
+    if (r < 0)
+        return r;
+    weights_fold(weights->bias, weight, shape->out_channels, shape->depth, in_zero_point);
 
     step->run = run_pointwise;
-    if (!conv_is_pointwise(shape)) {
+    if (p->conv) {
+        step->run = run_whole;
+        step->scratch_bytes = p->conv->scratch_bytes(&p->size);
+    } else if (!conv_is_pointwise(shape)) {
         step->run = run_patches;
         p->patch_rows = patch_rows(context, shape);
         step->scratch_bytes = p->patch_rows * shape->depth;

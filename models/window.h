@@ -36,6 +36,25 @@ static inline struct taps window_columns(const struct window *w, int64_t x) {
     return taps_inside(x * w->stride_w - w->pad_left, w->dilation_w, w->filter_w, w->in_w);
 }
 
+/**
+ * Output rows [@first, @first + @n) of @w as a window of its own, onto an image whose first row
+ * is @ret_row of the old one.
+ */
+static inline struct window window_strip(const struct window *w, int32_t first, int32_t n,
+                                         int32_t *ret_row) {
+    const int64_t top = (int64_t) first * w->stride_h - w->pad_top;
+    const int64_t below =
+        top + (int64_t) (n - 1) * w->stride_h + (int64_t) (w->filter_h - 1) * w->dilation_h + 1;
+    const int64_t begin = top > 0 ? top : 0;
+    struct window strip = *w;
+
+    strip.out_h = n;
+    strip.pad_top = (int32_t) (begin - top);
+    strip.in_h = (int32_t) ((below < w->in_h ? below : w->in_h) - begin);
+    *ret_row = (int32_t) begin;
+    return strip;
+}
+
 /** Index of the input pixel under tap (ky, kx) of output pixel (y, x); it must be inside. */
 static inline size_t window_pixel(const struct window *w, int64_t y, int64_t x, int64_t ky,
                                   int64_t kx) {

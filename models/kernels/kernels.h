@@ -81,6 +81,43 @@ struct depthwise_kernel {
                 const struct requant *requant, const struct depthwise_size *size);
 };
 
+struct conv_size {
+    struct window window;
+    size_t in_channels, out_channels;
+    int32_t in_zero_point; /* -128..127 */
+};
+
+/**
+ * A convolution that reads the image [in_h, in_w, in_channels] as it lies, where that beats patches
+ * for a gemm:
+ *   out[y][x][c] = requant(bias[c] + sum over taps and channels of in * weight[c][tap][channel])
+ * in int32 that wraps; taps outside read in_zero_point.
+ *
+ * The window may be a strip of a layer's (window_strip()): takes() and the packed weights depend on
+ * filter, strides, dilations, channels and the images' width only.
+ */
+struct conv_kernel {
+    /** Is it the one for @size? If not, patches are gathered for the gemm. */
+    bool (*takes)(const struct conv_size *size);
+
+    /** Bytes of weights as this kernel wants them. */
+    size_t (*packed_bytes)(const struct conv_size *size);
+
+    /** Fill @packed (zeroed) from @weight int8 [out_channels, taps, in_channels]; int4: -8..7. */
+    void (*pack)(void *packed, const int8_t *weight, const struct conv_size *size);
+
+    /** Of what run() needs beside the image; no more for a strip than for the whole. */
+    size_t (*scratch_bytes)(const struct conv_size *size);
+
+    /**
+     * @out      int8 [out_h, out_w, out_channels], does not overlap @in
+     * @bias     int32 [out_channels], the input's zero point already folded in
+     * @scratch  scratch_bytes(), not aligned
+     */
+    void (*run)(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                const struct requant *requant, const struct conv_size *size, void *scratch);
+};
+
 struct pool_size {
     struct window window; /* dilation 1 */
     size_t channels;
@@ -110,6 +147,7 @@ struct kernels {
     unsigned needs;    /* enum cpu_feature bits; 0 for the C row */
     size_t patch_rows; /* a convolution gathers patches for one gemm call in multiples of it; 1.. */
     const struct gemm_kernel *gemm_s8, *gemm_s4;
+    const struct conv_kernel *conv_s8, *conv_s4; /* NULL: takes none */
     const struct depthwise_kernel *depthwise_s8, *depthwise_s4;
     pool_s8_fn *average_pool_s8, *max_pool_s8;
     add_s8_fn *add_s8;

@@ -145,6 +145,28 @@ static bool under(const struct window *w, int32_t y, int32_t x, int32_t tap, siz
     return true;
 }
 
+/* The bias is of raw inputs: the zero point's share is off it. */
+static void naive_conv(const struct requant *rq, const struct conv_size *size) {
+    const struct window *w = &size->window;
+    const size_t taps = (size_t) (w->filter_h * w->filter_w), depth = taps * size->in_channels;
+    int8_t *out = buffers.want;
+
+    for (int32_t y = 0; y < w->out_h; y++)
+        for (int32_t x = 0; x < w->out_w; x++)
+            for (size_t c = 0; c < size->out_channels; c++) {
+                int64_t acc = buffers.bias[c];
+
+                for (size_t d = 0; d < depth; d++) {
+                    int32_t v = size->in_zero_point;
+
+                    (void) under(w, y, x, (int32_t) (d / size->in_channels), size->in_channels,
+                                 d % size->in_channels, &v);
+                    acc += v * buffers.weight[c * depth + d];
+                }
+                *out++ = finish(acc, rq, c);
+            }
+}
+
 static void naive_depthwise(const struct requant *rq, const struct depthwise_size *size) {
     const struct window *w = &size->window;
     int8_t *out = buffers.want;
@@ -279,6 +301,78 @@ static struct window random_window(bool dilate) {
         w.pad_top = w.pad_left = 0;
     }
     return w;
+}
+
+/* In strips of @strip rows of output. */
+static void run_conv(const struct conv_kernel *kernel, const void *packed, const struct requant *rq,
+                     const struct conv_size *size, int32_t strip, void *scratch) {
+    const struct window *w = &size->window;
+    int8_t *out = begin();
+
+    for (int32_t y = 0, row; y < w->out_h; y += strip) {
+        const int32_t n = w->out_h - y < strip ? w->out_h - y : strip;
+        struct conv_size part = *size;
+
+        part.window = window_strip(w, y, n, &row);
+        kernel->run(out, buffers.in + (size_t) (row * w->in_w) * size->in_channels, packed,
+                    buffers.bias, rq, &part, scratch);
+        out += (size_t) (n * w->out_w) * size->out_channels;
+    }
+}
+
+static bool try_conv(const struct conv_kernel *kernel, int32_t low, int32_t high,
+                     const struct conv_size *size) {
+    const struct window *w = &size->window;
+    const size_t depth = (size_t) (w->filter_h * w->filter_w) * size->in_channels;
+    const size_t scratch_bytes = kernel->scratch_bytes(size);
+    const struct requant rq = random_requant(size->out_channels);
+    void *packed = calloc(kernel->packed_bytes(size) + 1, 1);
+    uint8_t *scratch = malloc(scratch_bytes + GUARD_BYTES);
+    bool good = true;
+
+    fill_values(buffers.in, (size_t) (w->in_h * w->in_w) * size->in_channels, -128, 127);
+    fill_values(buffers.weight, size->out_channels * depth, low, high);
+    (void) memset(scratch, GUARD, scratch_bytes + GUARD_BYTES);
+    naive_conv(&rq, size);
+    kernel->pack(packed, buffers.weight, size);
+    for (int32_t strip = w->out_h; strip > 0 && good; strip = strip > 1 ? (strip + 1) / 2 : 0) {
+        run_conv(kernel, packed, &rq, size, strip, scratch + 1);
+        good = same((size_t) (w->out_h * w->out_w) * size->out_channels);
+        for (size_t i = 1 + scratch_bytes; i < scratch_bytes + GUARD_BYTES; i++)
+            good = good && scratch[i] == GUARD;
+    }
+    if (!good)
+        (void) printf("# %d x %d, filter %d x %d, stride %d, %d, channels %zu to %zu\n", w->in_h,
+                      w->in_w, w->filter_h, w->filter_w, w->stride_h, w->stride_w,
+                      size->in_channels, size->out_channels);
+    free(scratch);
+    free(packed);
+    return good;
+}
+
+static bool check_conv(const struct conv_kernel *kernel, int32_t low, int32_t high) {
+    static const struct conv_size real[] = {
+        { { 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1 }, 3, 16, -128 },
+        { { 32, 32, 16, 16, 3, 3, 2, 2, 1, 1, 0, 0 }, 16, 32, -128 },
+        { { 8, 8, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1 }, 64, 64, 5 },
+        { { 16, 16, 8, 8, 1, 1, 2, 2, 1, 1, 0, 0 }, 32, 64, -1 },
+        { { 49, 10, 25, 5, 10, 4, 2, 2, 1, 1, 4, 1 }, 1, 64, 83 },
+        { { 96, 96, 48, 48, 3, 3, 2, 2, 1, 1, 0, 0 }, 3, 8, -1 },
+        { { 5, 20, 5, 20, 1, 9, 1, 1, 1, 1, 0, 4 }, 9, 17, 127 },
+    };
+    bool good = true;
+
+    for (size_t i = 0; i < sizeof(real) / sizeof(*real) && good; i++)
+        if (kernel->takes(&real[i]))
+            good = try_conv(kernel, low, high, &real[i]);
+    for (int i = 0; i < N_ROUNDS && good; i++) {
+        const struct conv_size size = { random_window(true), random_size(24), random_size(40),
+                                        (int32_t) random_to(256) - 128 };
+
+        if (kernel->takes(&size))
+            good = try_conv(kernel, low, high, &size);
+    }
+    return good;
 }
 
 static bool try_depthwise(const struct depthwise_kernel *kernel, int32_t low, int32_t high,
@@ -443,6 +537,10 @@ int main(int argc, char **argv) {
         }
         report(row, "gemm_s8", check_gemm(row->gemm_s8, -128, 127));
         report(row, "gemm_s4", check_gemm(row->gemm_s4, -8, 7));
+        if (row->conv_s8)
+            report(row, "conv_s8", check_conv(row->conv_s8, -128, 127));
+        if (row->conv_s4)
+            report(row, "conv_s4", check_conv(row->conv_s4, -8, 7));
         report(row, "depthwise_s8", check_depthwise(row->depthwise_s8, -128, 127));
         report(row, "depthwise_s4", check_depthwise(row->depthwise_s4, -8, 7));
         report(row, "average_pool_s8", check_pool(row->average_pool_s8, true));
