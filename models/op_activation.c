@@ -12,30 +12,35 @@
 enum { TABLE_ITEMS = 256, SIGMOID_INTEGER_BITS = 4, SIGMOID_LEFT_SHIFT = 27 /* 31 - 4 */ };
 
 struct lookup {
-    size_t n_items;
     int8_t table[TABLE_ITEMS]; /* by raw value + 128 */
 };
 
 struct map_f32 {
-    size_t n_items;
     float (*f)(float x);
 };
 
-static void run_lookup(const struct step *step, uint8_t *arena) {
-    const struct lookup *p = step->parameters;
-    const int8_t *in = step_input(step, 0, arena);
-    int8_t *out = step_output(step, 0, arena);
+/* Items of @item_bytes in @strip. */
+static size_t strip_items(const struct step *step, const struct strip *strip, size_t item_bytes) {
+    return (size_t) (strip->rows.last - strip->rows.first) * step->rows.out_bytes / item_bytes;
+}
 
-    for (size_t i = 0; i < p->n_items; i++)
+static void run_lookup(const struct step *step, const struct strip *strip) {
+    const struct lookup *p = step->parameters;
+    const int8_t *in = strip->in[0];
+    int8_t *out = strip->out;
+    const size_t n = strip_items(step, strip, 1);
+
+    for (size_t i = 0; i < n; i++)
         out[i] = p->table[in[i] - INT8_MIN];
 }
 
-static void run_map_f32(const struct step *step, uint8_t *arena) {
+static void run_map_f32(const struct step *step, const struct strip *strip) {
     const struct map_f32 *p = step->parameters;
-    const float *in = step_input(step, 0, arena);
-    float *out = step_output(step, 0, arena);
+    const float *in = strip->in[0];
+    float *out = strip->out;
+    const size_t n = strip_items(step, strip, sizeof(*out));
 
-    for (size_t i = 0; i < p->n_items; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = p->f(in[i]);
 }
 
@@ -232,8 +237,8 @@ static int plan_f32(const struct op_context *context, struct step *step, float (
 
     if (!p)
         return op_no_memory(context);
-    *p = (struct map_f32){ op_output(context, 0)->n_items, f };
-    step->run = run_map_f32;
+    *p = (struct map_f32){ f };
+    op_by_rows(context, step, run_map_f32, NULL);
     step->parameters = p;
     return 0;
 }
@@ -257,8 +262,7 @@ static int plan(const struct op_context *context, struct step *step, fill_fn *fi
     p = pool_zeros(context->pool, 1, sizeof(*p));
     if (!p)
         return op_no_memory(context);
-    p->n_items = y->n_items;
-    step->run = run_lookup;
+    op_by_rows(context, step, run_lookup, NULL);
     step->parameters = p;
     return fill(context, p->table);
 }

@@ -136,6 +136,15 @@ static void mul_s8(const struct arith_parameters *p, int8_t *out, const int8_t *
     }
 }
 
+/* @n items in a row; steps are 0 or 1. */
+static void row_s8(const struct arith_parameters *p, int8_t *out, const int8_t *a, size_t a_step,
+                   const int8_t *b, size_t b_step, size_t n) {
+    if (p->kind == ARITH_MUL)
+        mul_s8(p, out, a, a_step, b, b_step, n);
+    else
+        p->add(out, a, a_step, b, b_step, n, &p->terms);
+}
+
 static void run_s8(const struct step *step, uint8_t *arena) {
     const struct arith_parameters *p = step->parameters;
     const int8_t *a = step_input(step, 0, arena), *b = step_input(step, 1, arena);
@@ -143,18 +152,20 @@ static void run_s8(const struct step *step, uint8_t *arena) {
     struct nd_place place = { 0 };
     const int inner = p->nd.rank - 1;
     const size_t n = (size_t) p->nd.dims[inner];
-    const size_t a_step = (size_t) p->nd.strides[0][inner];
-    const size_t b_step = (size_t) p->nd.strides[1][inner];
 
     do {
-        const int8_t *a_row = a + place.offsets[0], *b_row = b + place.offsets[1];
-
-        if (p->kind == ARITH_MUL)
-            mul_s8(p, out, a_row, a_step, b_row, b_step, n);
-        else
-            p->add(out, a_row, a_step, b_row, b_step, n, &p->terms);
+        row_s8(p, out, a + place.offsets[0], (size_t) p->nd.strides[0][inner], b + place.offsets[1],
+               (size_t) p->nd.strides[1][inner], n);
         out += n;
     } while (nd_next(&p->nd, &place));
+}
+
+/* Of inputs of one shape. */
+static void run_strip_s8(const struct step *step, const struct strip *strip) {
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
+
+    row_s8(step->parameters, strip->out, strip->in[0], 1, strip->in[1], 1,
+           rows * step->rows.out_bytes);
 }
 
 static float arith_f32(enum arith_kind kind, float a, float b) {
@@ -182,6 +193,16 @@ static void run_f32(const struct step *step, uint8_t *arena) {
                                          b[place.offsets[1] + i * p->nd.strides[1][inner]]),
                                &p->activation);
     while (nd_next(&p->nd, &place));
+}
+
+static void run_strip_f32(const struct step *step, const struct strip *strip) {
+    const struct arith_parameters *p = step->parameters;
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
+    const float *a = strip->in[0], *b = strip->in[1];
+    float *out = strip->out;
+
+    for (size_t i = 0; i < rows * step->rows.out_bytes / sizeof(*out); i++)
+        out[i] = clamp_f32(arith_f32(p->kind, a[i], b[i]), &p->activation);
 }
 
 static int plan(const struct op_context *context, struct step *step, enum arith_kind kind) {
@@ -212,6 +233,8 @@ static int plan(const struct op_context *context, struct step *step, enum arith_
             step->in_place |= 1u << i;
     step->run = y->type == TFLITE_FLOAT32 ? run_f32 : run_s8;
     step->parameters = p;
+    if (step->in_place == 3) /* nothing is stretched */
+        op_by_rows(context, step, y->type == TFLITE_FLOAT32 ? run_strip_f32 : run_strip_s8, NULL);
     return 0;
 }
 

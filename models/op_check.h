@@ -96,6 +96,14 @@ int op_window(const struct op_context *context, const struct window_ids *ids,
 /** Bytes of one element of a FLOAT32 or INT8 tensor. */
 size_t op_item_bytes(const struct tflite_tensor *tensor);
 
+/**
+ * Let @step, whose n_inputs is set, run by @run in strips of rows: dimension 1 of an output of
+ * rank 4, else dimension 0.
+ * @window  lives as long as the model; NULL: row y takes row y of each input
+ */
+void op_by_rows(const struct op_context *context, struct step *step, step_strip_fn *run,
+                const struct window *window);
+
 /** A copy of @n_bytes in the model's pool; NULL if memory is short. */
 const void *op_keep(const struct op_context *context, const void *bytes, size_t n_bytes);
 

@@ -43,7 +43,7 @@ struct conv_parameters {
     const void *packed;
     const int32_t *bias;
     struct requant requant;
-    size_t patch_rows; /* 0: the image is the patches */
+    size_t patch_rows; /* of a gemm on patches */
 };
 
 struct depthwise_parameters {
@@ -52,7 +52,6 @@ struct depthwise_parameters {
     const void *packed;
     const int32_t *bias;
     struct requant requant;
-    size_t batch, in_bytes, out_bytes; /* of one image */
 };
 
 static int check_channels(const struct op_context *context, bool depthwise,
@@ -96,7 +95,6 @@ int conv_check(const struct op_context *context, bool depthwise, struct conv_sha
     r = check_ranks(context);
     if (r < 0)
         return r;
-    shape.batch = (size_t) x->dims[0];
     shape.in_channels = (size_t) x->dims[3];
     shape.out_channels = (size_t) weights->dims[depthwise ? 3 : 0];
     r = check_channels(context, depthwise, weights, &shape);
@@ -233,44 +231,39 @@ static size_t patch_rows(const struct op_context *context, const struct conv_sha
     return rows < pixels ? rows : pixels;
 }
 
-static void run_pointwise(const struct step *step, uint8_t *arena) {
+static void run_pointwise(const struct step *step, const struct strip *strip) {
     const struct conv_parameters *p = step->parameters;
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
 
-    p->gemm->run(step_output(step, 0, arena), step_input(step, 0, arena), p->packed, p->bias,
-                 &p->requant,
-                 (struct gemm_size){ p->shape.batch * conv_out_pixels(&p->shape),
-                                     p->shape.out_channels, p->shape.depth });
+    p->gemm->run(strip->out, strip->in[0], p->packed, p->bias, &p->requant,
+                 (struct gemm_size){ rows * (size_t) p->shape.window.out_w, p->shape.out_channels,
+                                     p->shape.depth });
 }
 
-static void run_patches(const struct step *step, uint8_t *arena) {
+static void run_patches(const struct step *step, const struct strip *strip) {
     const struct conv_parameters *p = step->parameters;
-    const struct conv_shape *shape = &p->shape;
-    const size_t pixels = conv_out_pixels(shape);
-    const int8_t *in = step_input(step, 0, arena);
-    int8_t *out = step_output(step, 0, arena), *patches = step_scratch(step, arena);
+    struct conv_shape shape = p->shape;
+    int8_t *out = strip->out;
+    size_t pixels;
 
-    for (size_t b = 0; b < shape->batch; b++, in += conv_in_pixels(shape) * shape->in_channels)
-        for (size_t i = 0; i < pixels; i += p->patch_rows) {
-            const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
+    shape.window = strip_window(step, strip);
+    pixels = conv_out_pixels(&shape);
+    for (size_t i = 0; i < pixels; i += p->patch_rows) {
+        const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
 
-            conv_gather(patches, in, shape, i, n, 1, p->size.in_zero_point);
-            p->gemm->run(out, patches, p->packed, p->bias, &p->requant,
-                         (struct gemm_size){ n, shape->out_channels, shape->depth });
-            out += n * shape->out_channels;
-        }
-}
-
-static void run_whole(const struct step *step, uint8_t *arena) {
-    const struct conv_parameters *p = step->parameters;
-    const struct conv_shape *shape = &p->shape;
-    const int8_t *in = step_input(step, 0, arena);
-    int8_t *out = step_output(step, 0, arena);
-
-    for (size_t b = 0; b < shape->batch; b++) {
-        p->conv->run(out, in, p->packed, p->bias, &p->requant, &p->size, step_scratch(step, arena));
-        in += conv_in_pixels(shape) * shape->in_channels;
-        out += conv_out_pixels(shape) * shape->out_channels;
+        conv_gather(strip->scratch, strip->in[0], &shape, i, n, 1, p->size.in_zero_point);
+        p->gemm->run(out, strip->scratch, p->packed, p->bias, &p->requant,
+                     (struct gemm_size){ n, shape.out_channels, shape.depth });
+        out += n * shape.out_channels;
     }
+}
+
+static void run_conv(const struct step *step, const struct strip *strip) {
+    const struct conv_parameters *p = step->parameters;
+    struct conv_size size = p->size;
+
+    size.window = strip_window(step, strip);
+    p->conv->run(strip->out, strip->in[0], p->packed, p->bias, &p->requant, &size, strip->scratch);
 }
 
 /* Pack the weights [out_channels, depth] for the kernel that does the layer. */
@@ -317,16 +310,17 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
         return r;
     weights_fold(weights->bias, weight, shape->out_channels, shape->depth, in_zero_point);
 
-    step->run = run_pointwise;
+    step->parameters = p;
     if (p->conv) {
-        step->run = run_whole;
         step->scratch_bytes = p->conv->scratch_bytes(&p->size);
-    } else if (!conv_is_pointwise(shape)) {
-        step->run = run_patches;
+        op_by_rows(context, step, run_conv, &p->size.window);
+    } else if (conv_is_pointwise(shape)) {
+        op_by_rows(context, step, run_pointwise, NULL);
+    } else {
         p->patch_rows = patch_rows(context, shape);
         step->scratch_bytes = p->patch_rows * shape->depth;
+        op_by_rows(context, step, run_patches, &p->size.window);
     }
-    step->parameters = p;
     return 0;
 }
 
@@ -356,13 +350,12 @@ static int plan_conv(const struct op_context *context, struct step *step) {
     return plan_gemm(context, &shape, &weights, weights.weight, step);
 }
 
-static void run_depthwise(const struct step *step, uint8_t *arena) {
+static void run_depthwise(const struct step *step, const struct strip *strip) {
     const struct depthwise_parameters *p = step->parameters;
-    const int8_t *in = step_input(step, 0, arena);
-    int8_t *out = step_output(step, 0, arena);
+    struct depthwise_size size = p->size;
 
-    for (size_t b = 0; b < p->batch; b++, in += p->in_bytes, out += p->out_bytes)
-        p->kernel->run(out, in, p->packed, p->bias, &p->requant, &p->size);
+    size.window = strip_window(step, strip);
+    p->kernel->run(strip->out, strip->in[0], p->packed, p->bias, &p->requant, &size);
 }
 
 static int plan_depthwise_kernel(const struct op_context *context, const struct conv_shape *shape,
@@ -383,12 +376,9 @@ static int plan_depthwise_kernel(const struct op_context *context, const struct 
         .packed = packed,
         .bias = weights->bias,
         .requant = weights->requant,
-        .batch = shape->batch,
-        .in_bytes = conv_in_pixels(shape) * shape->in_channels,
-        .out_bytes = conv_out_pixels(shape) * shape->out_channels,
     };
-    step->run = run_depthwise;
     step->parameters = p;
+    op_by_rows(context, step, run_depthwise, &p->size.window);
     return 0;
 }
 

@@ -7,7 +7,6 @@
 /** A convolution's geometry, checked. */
 struct conv_shape {
     struct window window;
-    size_t batch;
     size_t in_channels, out_channels;
     size_t multiplier; /* depthwise: output channels for each input channel; else 1 */
     size_t depth;      /* multiply-adds for one output: taps, x in_channels unless depthwise */
@@ -23,10 +22,6 @@ static inline bool conv_is_pointwise(const struct conv_shape *shape) {
 
 static inline size_t conv_out_pixels(const struct conv_shape *shape) {
     return (size_t) shape->window.out_h * (size_t) shape->window.out_w;
-}
-
-static inline size_t conv_in_pixels(const struct conv_shape *shape) {
-    return (size_t) shape->window.in_h * (size_t) shape->window.in_w;
 }
 
 static inline size_t conv_taps(const struct conv_shape *shape) {

@@ -14,7 +14,7 @@ enum { PATCHES_BYTES = 16384 }; /* of scratch, unless one patch is larger */
 struct conv_f32 {
     struct conv_shape shape;
     const float *weight, *bias; /* bias: zeros if there is none */
-    size_t patch_rows;          /* 0: the image is the patches */
+    size_t patch_rows;          /* of a product on patches */
 };
 
 /* out [rows, out_channels] = clamp(bias + in [rows, depth] x weights). */
@@ -30,31 +30,33 @@ static void product(const struct conv_f32 *p, float *out, const float *in, size_
         out[i] = clamp_f32(out[i], &p->shape.activation);
 }
 
-static void run_conv(const struct step *step, uint8_t *arena) {
+static void run_pointwise(const struct step *step, const struct strip *strip) {
     const struct conv_f32 *p = step->parameters;
-    const struct conv_shape *shape = &p->shape;
-    const size_t pixels = conv_out_pixels(shape);
-    const float *in = step_input(step, 0, arena);
-    float *out = step_output(step, 0, arena), *patches = step_scratch(step, arena);
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
 
-    if (p->patch_rows == 0) {
-        product(p, out, in, shape->batch * pixels);
-        return;
-    }
-    for (size_t b = 0; b < shape->batch; b++, in += conv_in_pixels(shape) * shape->in_channels)
-        for (size_t i = 0; i < pixels; i += p->patch_rows) {
-            const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
-
-            conv_gather(patches, in, shape, i, n, sizeof(*in), 0);
-            product(p, out, patches, n);
-            out += n * shape->out_channels;
-        }
+    product(p, strip->out, strip->in[0], rows * (size_t) p->shape.window.out_w);
 }
 
-static void depthwise_pixel(const struct conv_f32 *p, float *out, const float *in, int64_t y,
-                            int64_t x) {
+static void run_patches(const struct step *step, const struct strip *strip) {
+    const struct conv_f32 *p = step->parameters;
+    struct conv_shape shape = p->shape;
+    float *out = strip->out;
+    size_t pixels;
+
+    shape.window = strip_window(step, strip);
+    pixels = conv_out_pixels(&shape);
+    for (size_t i = 0; i < pixels; i += p->patch_rows) {
+        const size_t n = pixels - i < p->patch_rows ? pixels - i : p->patch_rows;
+
+        conv_gather(strip->scratch, strip->in[0], &shape, i, n, sizeof(*out), 0);
+        product(p, out, strip->scratch, n);
+        out += n * shape.out_channels;
+    }
+}
+
+static void depthwise_pixel(const struct conv_f32 *p, const struct window *w, float *out,
+                            const float *in, int64_t y, int64_t x) {
     const struct conv_shape *shape = &p->shape;
-    const struct window *w = &shape->window;
     const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
 
     (void) memcpy(out, p->bias, shape->out_channels * sizeof(*out));
@@ -71,16 +73,14 @@ static void depthwise_pixel(const struct conv_f32 *p, float *out, const float *i
         out[c] = clamp_f32(out[c], &shape->activation);
 }
 
-static void run_depthwise(const struct step *step, uint8_t *arena) {
+static void run_depthwise(const struct step *step, const struct strip *strip) {
     const struct conv_f32 *p = step->parameters;
-    const struct conv_shape *shape = &p->shape;
-    const float *in = step_input(step, 0, arena);
-    float *out = step_output(step, 0, arena);
+    const struct window w = strip_window(step, strip);
+    float *out = strip->out;
 
-    for (size_t b = 0; b < shape->batch; b++, in += conv_in_pixels(shape) * shape->in_channels)
-        for (int64_t y = 0; y < shape->window.out_h; y++)
-            for (int64_t x = 0; x < shape->window.out_w; x++, out += shape->out_channels)
-                depthwise_pixel(p, out, in, y, x);
+    for (int64_t y = 0; y < w.out_h; y++)
+        for (int64_t x = 0; x < w.out_w; x++, out += p->shape.out_channels)
+            depthwise_pixel(p, &w, out, strip->in[0], y, x);
 }
 
 static struct conv_f32 *parameters(const struct op_context *context,
@@ -105,22 +105,26 @@ int conv_plan_f32(const struct op_context *context, const struct conv_shape *sha
 
     if (!p)
         return op_no_memory(context);
-    if (!conv_is_pointwise(shape)) {
-        p->patch_rows = patch_bytes < PATCHES_BYTES ? PATCHES_BYTES / patch_bytes : 1;
-        if (p->patch_rows > pixels)
-            p->patch_rows = pixels;
-        step->scratch_bytes = p->patch_rows * patch_bytes;
-    }
-    step->run = run_conv;
     step->parameters = p;
+    if (conv_is_pointwise(shape)) {
+        op_by_rows(context, step, run_pointwise, NULL);
+        return 0;
+    }
+    p->patch_rows = patch_bytes < PATCHES_BYTES ? PATCHES_BYTES / patch_bytes : 1;
+    if (p->patch_rows > pixels)
+        p->patch_rows = pixels;
+    step->scratch_bytes = p->patch_rows * patch_bytes;
+    op_by_rows(context, step, run_patches, &p->shape.window);
     return 0;
 }
 
 int depthwise_plan_f32(const struct op_context *context, const struct conv_shape *shape,
                        struct step *step) {
-    step->parameters = parameters(context, shape);
-    if (!step->parameters)
+    const struct conv_f32 *p = parameters(context, shape);
+
+    if (!p)
         return op_no_memory(context);
-    step->run = run_depthwise;
+    step->parameters = p;
+    op_by_rows(context, step, run_depthwise, &p->shape.window);
     return 0;
 }

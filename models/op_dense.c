@@ -37,23 +37,27 @@ struct dense_f32 {
     struct activation activation;
 };
 
-static void run_s8(const struct step *step, uint8_t *arena) {
+static void run_s8(const struct step *step, const struct strip *strip) {
     const struct dense_s8 *p = step->parameters;
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
 
-    p->gemm->run(step_output(step, 0, arena), step_input(step, 0, arena), p->packed, p->bias,
-                 &p->requant, p->size);
+    p->gemm->run(strip->out, strip->in[0], p->packed, p->bias, &p->requant,
+                 (struct gemm_size){ rows * (step->rows.out_bytes / p->size.cols), p->size.cols,
+                                     p->size.depth });
 }
 
-static void run_f32(const struct step *step, uint8_t *arena) {
+static void run_f32(const struct step *step, const struct strip *strip) {
     const struct dense_f32 *p = step->parameters;
-    const struct gemm_size size = p->size;
-    float *out = step_output(step, 0, arena);
+    const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
+    const struct gemm_size size = { rows * (step->rows.out_bytes / (p->size.cols * sizeof(float))),
+                                    p->size.cols, p->size.depth };
+    float *out = strip->out;
 
     for (size_t r = 0; r < size.rows; r++)
         (void) memcpy(out + r * size.cols, p->bias, size.cols * sizeof(*out));
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint) size.rows, (blasint) size.cols,
-                (blasint) size.depth, 1.0f, step_input(step, 0, arena), (blasint) size.depth,
-                p->weight, (blasint) size.depth, 1.0f, out, (blasint) size.cols);
+                (blasint) size.depth, 1.0f, strip->in[0], (blasint) size.depth, p->weight,
+                (blasint) size.depth, 1.0f, out, (blasint) size.cols);
     for (size_t i = 0; i < size.rows * size.cols; i++)
         out[i] = clamp_f32(out[i], &p->activation);
 }
@@ -143,7 +147,7 @@ static int plan_s8(const struct op_context *context, struct gemm_size size,
     p->packed = packed;
     p->bias = weights.bias;
     p->requant = weights.requant;
-    step->run = run_s8;
+    op_by_rows(context, step, run_s8, NULL);
     step->parameters = p;
     return 0;
 }
@@ -163,7 +167,7 @@ static int plan_f32(const struct op_context *context, struct gemm_size size,
                    : pool_zeros(context->pool, size.cols, sizeof(float));
     if (!p->weight || !p->bias)
         return op_no_memory(context);
-    step->run = run_f32;
+    op_by_rows(context, step, run_f32, NULL);
     step->parameters = p;
     return 0;
 }

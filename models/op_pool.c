@@ -22,8 +22,7 @@ static const struct fb_schema options = {
 struct pool_parameters {
     struct pool_size size;
     struct activation activation;
-    size_t batch, in_items, out_items; /* of one image */
-    pool_s8_fn *run;                   /* int8 */
+    pool_s8_fn *run; /* int8 */
 };
 
 static int check(const struct op_context *context, struct pool_parameters *ret) {
@@ -65,9 +64,6 @@ static int check(const struct op_context *context, struct pool_parameters *ret) 
     p.size.channels = (size_t) x->dims[3];
     p.size.min = p.activation.min;
     p.size.max = p.activation.max;
-    p.batch = (size_t) x->dims[0];
-    p.in_items = x->n_items / p.batch;
-    p.out_items = y->n_items / p.batch;
     r = op_window(context, &ids, &p.size.window);
     if (r < 0)
         return r;
@@ -75,19 +71,17 @@ static int check(const struct op_context *context, struct pool_parameters *ret) 
     return 0;
 }
 
-static void run_s8(const struct step *step, uint8_t *arena) {
+static void run_s8(const struct step *step, const struct strip *strip) {
     const struct pool_parameters *p = step->parameters;
-    const int8_t *in = step_input(step, 0, arena);
-    int8_t *out = step_output(step, 0, arena);
+    struct pool_size size = p->size;
 
-    for (size_t b = 0; b < p->batch; b++, in += p->in_items, out += p->out_items)
-        p->run(out, in, &p->size);
+    size.window = strip_window(step, strip);
+    p->run(strip->out, strip->in[0], &size);
 }
 
 /* Mean (or maximum) of one output pixel's channels. */
-static void pool_pixel_f32(const struct pool_parameters *p, float *out, const float *in, int64_t y,
-                           int64_t x, bool mean) {
-    const struct window *w = &p->size.window;
+static void pool_pixel_f32(const struct pool_parameters *p, const struct window *w, float *out,
+                           const float *in, int64_t y, int64_t x, bool mean) {
     const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
     const float n = (float) ((rows.last - rows.first) * (columns.last - columns.first));
     const size_t channels = p->size.channels;
@@ -105,24 +99,22 @@ static void pool_pixel_f32(const struct pool_parameters *p, float *out, const fl
         out[c] = clamp_f32(mean ? out[c] / n : out[c], &p->activation);
 }
 
-static void pool_f32(const struct step *step, uint8_t *arena, bool mean) {
+static void pool_f32(const struct step *step, const struct strip *strip, bool mean) {
     const struct pool_parameters *p = step->parameters;
-    const struct window *w = &p->size.window;
-    const float *in = step_input(step, 0, arena);
-    float *out = step_output(step, 0, arena);
+    const struct window w = strip_window(step, strip);
+    float *out = strip->out;
 
-    for (size_t b = 0; b < p->batch; b++, in += p->in_items)
-        for (int64_t y = 0; y < w->out_h; y++)
-            for (int64_t x = 0; x < w->out_w; x++, out += p->size.channels)
-                pool_pixel_f32(p, out, in, y, x, mean);
+    for (int64_t y = 0; y < w.out_h; y++)
+        for (int64_t x = 0; x < w.out_w; x++, out += p->size.channels)
+            pool_pixel_f32(p, &w, out, strip->in[0], y, x, mean);
 }
 
-static void run_average_f32(const struct step *step, uint8_t *arena) {
-    pool_f32(step, arena, true);
+static void run_average_f32(const struct step *step, const struct strip *strip) {
+    pool_f32(step, strip, true);
 }
 
-static void run_max_f32(const struct step *step, uint8_t *arena) {
-    pool_f32(step, arena, false);
+static void run_max_f32(const struct step *step, const struct strip *strip) {
+    pool_f32(step, strip, false);
 }
 
 static uint64_t least(int32_t a, int32_t b) {
@@ -130,7 +122,7 @@ static uint64_t least(int32_t a, int32_t b) {
 }
 
 static int plan(const struct op_context *context, struct step *step, pool_s8_fn *run,
-                step_run_fn *run_f32) {
+                step_strip_fn *run_f32) {
     struct pool_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
     const struct window *w;
     int r;
@@ -145,8 +137,8 @@ static int plan(const struct op_context *context, struct step *step, pool_s8_fn 
     step->work = op_output(context, 0)->n_items * least(w->filter_h, w->in_h); /* below 2^62 */
     if (__builtin_mul_overflow(step->work, least(w->filter_w, w->in_w), &step->work))
         step->work = UINT64_MAX;
-    step->run = op_output(context, 0)->type == TFLITE_FLOAT32 ? run_f32 : run_s8;
     step->parameters = p;
+    op_by_rows(context, step, op_output(context, 0)->type == TFLITE_FLOAT32 ? run_f32 : run_s8, w);
     return 0;
 }
 

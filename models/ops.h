@@ -29,6 +29,34 @@ struct step;
 /** Do the step in @arena. */
 typedef void step_run_fn(const struct step *step, uint8_t *arena);
 
+/** Rows [first, last) of an image. */
+struct rows {
+    int32_t first, last;
+};
+
+enum { STEP_ROW_INPUTS = 2 };
+
+/** A strip of one image: some rows of a step's output, and where what they take lies. */
+struct strip {
+    struct rows rows;                /* of the output */
+    void *out;                       /* its row rows.first */
+    const void *in[STEP_ROW_INPUTS]; /* row step_needs(step, rows).first of each input */
+    void *scratch;                   /* the step's scratch_bytes */
+};
+
+/** Make the rows of @strip, and nothing else. */
+typedef void step_strip_fn(const struct step *step, const struct strip *strip);
+
+/** A step whose rows can be made a strip at a time, in any order, by any thread. */
+struct step_rows {
+    step_strip_fn *run; /* NULL: the step runs as a whole only */
+    const struct window
+        *window; /* onto the rows of input 0; NULL: row y takes row y of each input */
+    size_t n_images;
+    int32_t n;                                   /* rows of one image of the output */
+    size_t out_bytes, in_bytes[STEP_ROW_INPUTS]; /* of one row */
+};
+
 /** One operator as it runs. plan() may change what is marked so; graph.c fills the rest. */
 struct step {
     const struct op_entry *op;
@@ -36,11 +64,12 @@ struct step {
 
     step_run_fn *run;       /* plan: how; NULL: output 0 is input 0's bytes, nothing to do */
     const void *parameters; /* plan: in the model's pool */
+    struct step_rows rows;  /* plan: the same in strips, if it can; one output, 1 or 2 inputs */
 
     size_t n_inputs, n_outputs; /* plan: operands that run() reads; first all of the file's */
     struct operand *inputs, *outputs;
 
-    size_t scratch_bytes; /* plan: arena that only this step uses */
+    size_t scratch_bytes; /* plan: arena that only this step uses, a strip of it as the whole */
     size_t scratch_offset;
 
     uint32_t in_place; /* plan: bit i: output 0 may take the memory of input i if that dies here */
@@ -61,6 +90,20 @@ static inline void *step_output(const struct step *step, size_t i, uint8_t *aren
 static inline void *step_scratch(const struct step *step, uint8_t *arena) {
     return arena + step->scratch_offset;
 }
+
+/** Rows of the inputs that @rows of the output take; never none. */
+struct rows step_needs(const struct step *step, struct rows rows);
+
+/** The window of a step that has one, onto the rows of @strip. */
+static inline struct window strip_window(const struct step *step, const struct strip *strip) {
+    int32_t row; /* where strip->in begins */
+
+    return window_strip(step->rows.window, strip->rows.first, strip->rows.last - strip->rows.first,
+                        &row);
+}
+
+/** run() of every step that has rows: each image in one strip. */
+void step_run_rows(const struct step *step, uint8_t *arena);
 
 /** What plan() sees of its operator. */
 struct op_context {
