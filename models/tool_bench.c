@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* lookout-model bench: how long a run takes and how much memory it works in. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/units.h"
 #include "models/runner.h"
@@ -18,15 +20,18 @@ enum {
     LEAST_RUNS = 10,
     SAMPLES_MAX = 1 << 16,
     MEASURE_MS = 1000,
+    MEASURE_MS_MAX = 600000,
     THREADS_MAX = 64,
+    STATUS_BYTES = 4096, /* of /proc/self/status; it has some 1500 */
     SEED = 1,
 };
 
 static const char help[] =
-    "Usage: lookout-model bench FILE [--threads N] [--kernels ROW] [--json]\n"
+    "Usage: lookout-model bench FILE [--ms MS] [--threads N] [--kernels ROW] [--json]\n"
     "\n"
-    "Times the .tflite FILE for a second, on made-up inputs, after a warm-up.\n"
+    "Times the .tflite FILE on made-up inputs, after a warm-up.\n"
     "\n"
+    "  --ms MS        for so many milliseconds, 1 to 600000; default 1000\n"
     "  --threads N    N runners side by side, a thread each, that share one model\n"
     "                 (each run stays on one thread); 1 to 64, default 1\n"
     "  --kernels ROW  inner loops to use, such as c; else LOOKOUT_KERNELS from the\n"
@@ -39,6 +44,8 @@ static const char help[] =
     "  arena_bytes        memory of one runner: every byte that a run writes, inputs and\n"
     "                     scratch too; outputs lie in it where they cost nothing more\n"
     "  peak_bytes         least that any arena for this plan could take\n"
+    "  resident_bytes     most memory that this process had resident, code and libraries too;\n"
+    "                     0: the system does not tell\n"
     "  macs               multiply-adds of one run\n"
     "  kernels            inner loops that were used\n"
     "\n"
@@ -49,7 +56,7 @@ static const char help[] =
 
 struct bench_options {
     const char *file, *kernels;
-    size_t n_threads;
+    size_t n_threads, ms;
     bool json;
 };
 
@@ -58,39 +65,50 @@ struct lane {
     struct model *model;
     struct runner *runner;
     pthread_barrier_t *start;
+    size_t ms;         /* to measure for */
     uint8_t *inputs;   /* of all inputs in turn */
     int64_t *times_ns; /* [SAMPLES_MAX] */
     size_t n_times;
     pthread_t thread;
 };
 
+/* The number in @optarg of the option @name. */
+static int parse_count(const char *name, size_t most, size_t *ret) {
+    char *end;
+    const unsigned long n = strtoul(optarg, &end, 10);
+
+    if (*end || optarg[0] < '0' || optarg[0] > '9' || n < 1 || n > most) {
+        (void) fprintf(stderr, "lookout-model bench: --%s %s: not from 1 to %zu\n", name, optarg,
+                       most);
+        return -EINVAL;
+    }
+    *ret = n;
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct bench_options *ret) {
     static const struct option longs[] = {
+        { "ms", required_argument, NULL, 'm' },
         { "threads", required_argument, NULL, 't' },
         { "kernels", required_argument, NULL, 'k' },
         { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
-    struct bench_options options = { .n_threads = 1 };
-    char *end;
-    int c;
+    struct bench_options options = { .n_threads = 1, .ms = MEASURE_MS };
+    int c, r = 0;
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
-        if (c == 't') {
-            options.n_threads = strtoul(optarg, &end, 10);
-            if (*end || options.n_threads < 1 || options.n_threads > THREADS_MAX) {
-                (void) fprintf(stderr, "lookout-model bench: --threads %s: not from 1 to %d\n",
-                               optarg, THREADS_MAX);
-                return -EINVAL;
-            }
-        } else if (c == 'k') {
+    while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+        if (c == 'm')
+            r = parse_count("ms", MEASURE_MS_MAX, &options.ms);
+        else if (c == 't')
+            r = parse_count("threads", THREADS_MAX, &options.n_threads);
+        else if (c == 'k')
             options.kernels = optarg;
-        } else if (c == 'j') {
+        else if (c == 'j')
             options.json = true;
-        } else {
-            return -EINVAL;
-        }
-    if (optind != argc - 1)
+        else
+            r = -EINVAL;
+    if (r < 0 || optind != argc - 1)
         return -EINVAL;
     options.file = argv[optind];
     *ret = options;
@@ -151,7 +169,7 @@ static void *lane_main(void *user) {
     for (int i = 0; i < WARM_UP_RUNS; i++)
         (void) run_once(lane); /* not counted */
     (void) pthread_barrier_wait(lane->start);
-    end_ns = now_ns() + MEASURE_MS * NS_PER_MS;
+    end_ns = now_ns() + (int64_t) lane->ms * NS_PER_MS;
     while (lane->n_times < SAMPLES_MAX && (lane->n_times < LEAST_RUNS || now_ns() < end_ns))
         lane->times_ns[lane->n_times++] = run_once(lane);
     return NULL;
@@ -163,6 +181,20 @@ static int by_time(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* From proc_pid_status(5), where it is in kB. */
+static size_t resident_bytes(void) {
+    _cleanup_(closep) int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    char text[STATUS_BYTES];
+    const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    const char *line;
+
+    if (n < 0)
+        return 0;
+    text[n] = '\0';
+    line = strstr(text, "VmHWM:");
+    return line ? strtoul(line + strlen("VmHWM:"), NULL, 10) * 1024 : 0;
+}
+
 static void print_result(const struct bench_options *options, const struct model *model,
                          const int64_t *times_ns, size_t n, double runs_per_s) {
     const double min_us = (double) times_ns[0] / (double) NS_PER_US;
@@ -170,17 +202,19 @@ static void print_result(const struct bench_options *options, const struct model
 
     if (options->json)
         (void) printf("{\"min_us\": %.3f, \"median_us\": %.3f, \"arena_bytes\": %zu, "
-                      "\"peak_bytes\": %zu, \"macs\": %" PRIu64 ", \"kernels\": \"%s\", "
+                      "\"peak_bytes\": %zu, \"resident_bytes\": %zu, \"macs\": %" PRIu64
+                      ", \"kernels\": \"%s\", "
                       "\"threads\": %zu, \"runs\": %zu, \"runs_per_s\": %.1f}\n",
                       min_us, median_us, model_arena_bytes(model), model_peak_bytes(model),
-                      model_macs(model), model_kernels(model), options->n_threads, n, runs_per_s);
+                      resident_bytes(), model_macs(model), model_kernels(model), options->n_threads,
+                      n, runs_per_s);
     else
         (void) printf("min_us       %.3f\nmedian_us    %.3f\nruns_per_s   %.1f\n"
-                      "arena_bytes  %zu\npeak_bytes   %zu\nmacs         %" PRIu64 "\n"
-                      "kernels      %s\nthreads      %zu\n",
+                      "arena_bytes  %zu\npeak_bytes   %zu\nresident     %zu bytes\n"
+                      "macs         %" PRIu64 "\nkernels      %s\nthreads      %zu\n",
                       min_us, median_us, runs_per_s, model_arena_bytes(model),
-                      model_peak_bytes(model), model_macs(model), model_kernels(model),
-                      options->n_threads);
+                      model_peak_bytes(model), resident_bytes(), model_macs(model),
+                      model_kernels(model), options->n_threads);
 }
 
 /* Run all lanes at once; then their times in one sorted list. */
@@ -195,6 +229,7 @@ static int measure(const struct bench_options *options, struct model *model, str
         return fault_set(fault, -ENOMEM, "threads are not to be had");
     for (size_t i = 0; i < options->n_threads; i++) {
         lanes[i].start = &start;
+        lanes[i].ms = options->ms;
         lanes[i].times_ns = times_ns + i * SAMPLES_MAX;
     }
     for (; started < options->n_threads && r == 0; started += r == 0)

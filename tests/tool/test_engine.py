@@ -66,12 +66,15 @@ class Engine(unittest.TestCase):
             self.assertIn(word, text)
 
     def test_bench_tells_times_and_memory(self):
-        result = json.loads(self.run_it("bench", NET, "--threads", "2", "--kernels", "c", "--json")[0])
+        result = json.loads(self.run_it("bench", NET, "--ms", "20", "--threads", "2", "--kernels", "c", "--json")[0])
         self.assertEqual(result["kernels"], "c")
         self.assertEqual(result["threads"], 2)
         self.assertLessEqual(0 < result["min_us"] and result["min_us"], result["median_us"])
         self.assertLessEqual(result["arena_bytes"], result["peak_bytes"] * 1.1)
+        self.assertGreater(result["resident_bytes"], result["arena_bytes"])
         self.assertGreater(result["macs"], 0)
+        for wrong in ("0", "600001", "x", "-1", ""):
+            self.assertIn(f"--ms {wrong}: not from 1 to 600000", self.run_it("bench", NET, "--ms", wrong, status=2)[1])
 
     def test_conform_counts_what_passed(self):
         text, _ = self.run_it("conform", self.case_folder("net_00", "net_01"))
