@@ -37,7 +37,7 @@ struct tensor_info {
 
 /**
  * Open the file at @path: verify, plan the arena, pack weights.
- * @kernels  name of the kernel row ("c", "avx2", "neon", "dotprod"), or NULL
+ * @kernels  name of the kernel row ("c", "avx2", "avx512vnni", "neon", "dotprod"), or NULL
  *           for LOOKOUT_KERNELS from the environment, else the fastest here.
  * @ret      the model, owned by the caller (release with model_unref()).
  * @fault    on error: what is wrong with which tensor or operator.

@@ -13,6 +13,9 @@
 
 /* Fastest first: the first row whose needs are met wins. */
 static const struct kernels *const rows[] = {
+#if defined(HAVE_AVX512VNNI)
+    &kernels_avx512vnni,
+#endif
 #if defined(HAVE_AVX2)
     &kernels_avx2,
 #endif
@@ -34,6 +37,9 @@ unsigned cpu_features(void) {
 #elif defined(__x86_64__)
     if (__builtin_cpu_supports("avx2"))
         features |= CPU_AVX2;
+    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        features |= CPU_AVX512VNNI;
 #endif
     return features;
 }

@@ -21,6 +21,7 @@ enum cpu_feature {
     CPU_NEON = 1 << 0,    /* Pi Zero 2, 3, 4, 5 */
     CPU_DOTPROD = 1 << 1, /* Pi 5: Cortex-A76, SDOT */
     CPU_AVX2 = 1 << 2,
+    CPU_AVX512VNNI = 1 << 3, /* with F, BW, DQ and VL */
 };
 
 /** int32 accumulator -> int8 output: clamp(mbqm(acc, factor of the column) + zero_point). */
@@ -154,13 +155,19 @@ struct kernels {
 };
 
 extern const struct kernels kernels_c;
-extern const struct kernels kernels_avx2; /* needs HAVE_AVX2 */
+extern const struct kernels kernels_avx2;       /* needs HAVE_AVX2 */
+extern const struct kernels kernels_avx512vnni; /* needs HAVE_AVX512VNNI */
 
 /** Parts of the C row for other rows to fall back on. */
 extern const struct gemm_kernel c_gemm_s8, c_gemm_s4;
 extern const struct depthwise_kernel c_depthwise_s8, c_depthwise_s4;
 pool_s8_fn c_average_pool_s8, c_max_pool_s8;
 add_s8_fn c_add_s8;
+
+/** Parts of the AVX2 row for that of AVX-512. */
+extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
+pool_s8_fn avx2_average_pool_s8;
+add_s8_fn avx2_add_s8;
 
 /** Features of this CPU. Any thread. */
 unsigned cpu_features(void);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * avx512vnni - what the AVX-512 VNNI row's files share: requantisation and stores of 16 int32 sums
+ * a vector.
+ *
+ * Products are vpdpbusd's: four bytes without sign against four with, summed into an int32 that
+ * wraps. Inputs are made unsigned by flipping their top bit, which adds 128 to each; 128 x the sum
+ * of a column's weights is taken off its bias, so every int8 is exact.
+ */
+#pragma once
+
+#include "models/kernels/kernels.h"
+
+#if !defined(__AVX512VNNI__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) ||                \
+    !defined(__AVX512VL__)
+#error "build this file with -mavx512bw -mavx512dq -mavx512vl -mavx512vnni"
+#endif
+
+#include <immintrin.h>
+#include <string.h>
+
+enum {
+    LANES = 16,  /* int32 sums in a vector */
+    GROUP = 4,   /* products summed in a lane at once */
+    VECTOR = 64, /* bytes */
+    FLIP = 128,  /* what flipping the top bit adds to an int8 */
+    ODD_LANES = 0xaaaa,
+};
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16") /* sums stay in registers only if all loops are gone */
+
+extern const struct gemm_kernel vnni_gemm_s8, vnni_gemm_s4;
+extern const struct conv_kernel vnni_conv_s8, vnni_conv_s4;
+extern const struct depthwise_kernel vnni_depthwise_s8, vnni_depthwise_s4;
+pool_s8_fn vnni_average_pool_s8;
+add_s8_fn vnni_add_s8;
+
+INLINE size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+INLINE size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+INLINE __m512i vnni_flip(__m512i bytes) {
+    return _mm512_xor_si512(bytes, _mm512_set1_epi8((char) FLIP));
+}
+
+/** Add the products of bytes @x, without sign, and @y. As _mm512_dpbusd_epi32(), for which gcc 12
+ * copies the sum first. */
+INLINE void vnni_dot(__m512i *sum, __m512i x, __m512i y) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(y));
+}
+
+/** Bit i: lane i is one of the first @n. */
+INLINE __mmask16 vnni_lanes(size_t n) {
+    return (__mmask16) ((1u << least(n, LANES)) - 1);
+}
+
+/** Bit i: byte i is one of the first @n. */
+INLINE __mmask64 vnni_bytes(size_t n) {
+    return n < VECTOR ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+}
+
+/** Up to 16 of the @n int32 left at @values; zeros behind. */
+INLINE __m512i vnni_load(const int32_t *values, size_t n) {
+    return _mm512_maskz_loadu_epi32(vnni_lanes(n), values);
+}
+
+/** How 16 sums are requantised; 64-bit lanes of the even and of the odd ones. */
+struct scaling {
+    __m512i multiplier, multiplier_odd;
+    __m512i nudge, nudge_odd, right, right_odd;
+    __m512i left, sign, sign_odd; /* not where the activation cuts off all below the zero point */
+};
+
+/**
+ * mbqm() is floor((p + 2^30 + [e > 0] 2^(30 + e) - [e > 0 and p < 0] 2^31) / 2^(31 + e)), with
+ * p = (x << left) x multiplier and e the shift to the right: both roundings in one, the second
+ * one's ties away from zero. (p in [-2^30, 0) would need no 2^31: only p = -2^30 occurs, where it
+ * changes nothing.)
+ *
+ * @once: every e > 0, and what is below 0 gets clamped: the last term makes no difference then.
+ */
+INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, bool once) {
+    const __m512i zero = _mm512_setzero_si512(), bit = _mm512_set1_epi64(1 << 30);
+    const __m512i e = _mm512_max_epi32(_mm512_sub_epi32(zero, shift), zero);
+    const __m512i even = _mm512_srli_epi64(_mm512_slli_epi64(e, 32), 32);
+    const __m512i odd = _mm512_srli_epi64(e, 32);
+    const __mmask8 rounds = _mm512_test_epi64_mask(even, even);
+    const __mmask8 rounds_odd = _mm512_test_epi64_mask(odd, odd);
+    const __m512i bits = _mm512_set1_epi64(31);
+
+    return (struct scaling){
+        .multiplier = multiplier,
+        .multiplier_odd = _mm512_srli_epi64(multiplier, 32),
+        .nudge = _mm512_mask_add_epi64(bit, rounds, bit, _mm512_sllv_epi64(bit, even)),
+        .nudge_odd = _mm512_mask_add_epi64(bit, rounds_odd, bit, _mm512_sllv_epi64(bit, odd)),
+        .right = _mm512_add_epi64(even, bits),
+        .right_odd = once ? _mm512_sub_epi64(odd, _mm512_set1_epi64(1)) /* ends in the high half */
+                          : _mm512_add_epi64(odd, bits),
+        .left = _mm512_max_epi32(shift, zero),
+        .sign = _mm512_maskz_set1_epi64(rounds, INT64_C(1) << 31),
+        .sign_odd = _mm512_maskz_set1_epi64(rounds_odd, INT64_C(1) << 31),
+    };
+}
+
+/** May columns [c, c + @n) be scaled @once? */
+INLINE bool vnni_once(const struct requant *rq, size_t c, size_t n) {
+    __mmask16 not_below = 0;
+
+    for (size_t i = 0; i < n; i += LANES)
+        not_below |= _mm512_mask_cmpge_epi32_mask(
+            vnni_lanes(n - i), vnni_load(rq->shift + c + i, n - i), _mm512_setzero_si512());
+    return rq->min >= rq->zero_point && !not_below;
+}
+
+/** Of the @n columns from @c on. */
+INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n, bool once) {
+    const __m512i ones = _mm512_set1_epi32(-1); /* shifts where there is no column */
+
+    return vnni_scaling_of(vnni_load(rq->multiplier + c, n),
+                           _mm512_mask_loadu_epi32(ones, vnni_lanes(n), rq->shift + c), once);
+}
+
+/** mbqm() of 16 sums; @once: or anything not above 0 where that clamps. */
+INLINE __m512i vnni_scale(__m512i x, const struct scaling *s, bool once) {
+    __m512i even, odd;
+
+    if (!once)
+        x = _mm512_sllv_epi32(x, s->left);
+    even = _mm512_mul_epi32(x, s->multiplier);
+    odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), s->multiplier_odd);
+    if (!once) {
+        even = _mm512_mask_sub_epi64(even, _mm512_movepi64_mask(even), even, s->sign);
+        odd = _mm512_mask_sub_epi64(odd, _mm512_movepi64_mask(odd), odd, s->sign_odd);
+    }
+    even = _mm512_srav_epi64(_mm512_add_epi64(even, s->nudge), s->right);
+    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, s->nudge_odd), s->right_odd);
+    return once ? _mm512_mask_mov_epi32(even, ODD_LANES, odd)
+                : _mm512_mask_shuffle_epi32(even, ODD_LANES, odd, _MM_PERM_CDAB);
+}
+
+/** 4 x 16 values as saturated bytes, which interleave: in each fourth of the vector 4 of each. */
+INLINE __m512i vnni_narrow(__m512i a, __m512i b, __m512i c, __m512i d) {
+    return _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+}
+
+/** Those of a in the first fourth, then b, c, d. */
+INLINE __m512i vnni_sort(__m512i narrowed) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), narrowed);
+}
+
+INLINE __m512i vnni_clamp(__m512i bytes, const struct requant *rq) {
+    return _mm512_min_epi8(_mm512_max_epi8(bytes, _mm512_set1_epi8((char) rq->min)),
+                           _mm512_set1_epi8((char) rq->max));
+}
