@@ -211,17 +211,29 @@ int render_settings(const struct screen *screen, const json_t *list, size_t inde
     return r;
 }
 
+/* Who has it, or why it cannot be used and what to do. */
+static int add_device_note(struct table *table, const json_t *device) {
+    const char *why = field_text(device, "why"), *what_to_do = field_text(device, "what_to_do");
+    const char *sensor = field_text(device, "sensor"), *holder = field_text(device, "holder");
+
+    if (*why)
+        return table_addf(table, COLOUR_WARN, "%s; %s", why, what_to_do);
+    if (*sensor)
+        return table_addf(table, COLOUR_DIM, "sensor %s has it", sensor);
+    return table_addf(table, COLOUR_WARN, "%s%s", *holder ? "in use by " : "", holder);
+}
+
 static int add_device(struct table *table, const json_t *device) {
-    const char *stable = field_text(device, "stable"), *holder = field_text(device, "holder");
+    const char *stable = field_text(device, "stable"), *why = field_text(device, "why");
     int r = table_add(table, COLOUR_NONE, field_text(device, "kind"));
 
     r = r < 0 ? r : table_add(table, COLOUR_BOLD, field_text(device, "name"));
-    r = r < 0 ? r : table_add(table, COLOUR_GOOD, *stable ? stable : field_text(device, "device"));
+    r = r < 0 ? r
+              : table_add(table, *why ? COLOUR_BAD : COLOUR_GOOD,
+                          *stable ? stable : field_text(device, "device"));
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(device, "driver"));
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(device, "formats"));
-    if (r < 0)
-        return r;
-    return table_addf(table, COLOUR_WARN, "%s%s", *holder ? "in use by " : "", holder);
+    return r < 0 ? r : add_device_note(table, device);
 }
 
 int render_devices(const struct screen *screen, const json_t *list, size_t indent) {

@@ -9,4 +9,5 @@
 struct client {
     struct subscription *subscription;
     struct recordings recordings;
+    bool waits_for_devices; /* see device_list.h */
 };

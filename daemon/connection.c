@@ -340,6 +340,11 @@ void connection_set_streaming(struct connection *c, bool streaming) {
     update_events(c);
 }
 
+void connection_resume(struct connection *c) {
+    take_messages(c);
+    update_events(c);
+}
+
 void connection_set_user(struct connection *c, void *user) {
     c->user = user;
 }

@@ -58,6 +58,9 @@ unsigned connection_forget_waiting(struct connection *connection);
 /** While streaming, further calls are left unread. */
 void connection_set_streaming(struct connection *connection, bool streaming);
 
+/** Not streaming any more: take what was left unread. Not during a call's handler. */
+void connection_resume(struct connection *connection);
+
 /** Read no more; write what waits, for five seconds at most, and then be dead. */
 void connection_finish(struct connection *connection);
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/configure.h"
+#include "daemon/device_list.h"
 #include "daemon/journal.h"
 #include "daemon/listen.h"
 #include "daemon/methods.h"
@@ -162,6 +163,8 @@ static int start(struct daemon *daemon, struct fault *fault) {
                                (size_t) daemon_settings(daemon)->subscriber_kib * BYTES_PER_KIB,
                                &daemon->socket);
     if (r == 0)
+        r = device_list_new(daemon, &daemon->devices);
+    if (r == 0)
         r = open_socket(daemon, fault);
     if (r == 0)
         r = configure_bus(daemon);
@@ -241,6 +244,7 @@ struct daemon *daemon_free(struct daemon *daemon) {
         (void) unlink(daemon->made_socket); /* a dead one would be replaced anyway */
     publish_bus_free(daemon->bus);
     server_free(daemon->server);
+    device_list_free(daemon->devices);
     publish_socket_free(daemon->socket);
     ring_free(daemon->ring);
     pipeline_free(daemon->pipeline);

@@ -32,6 +32,7 @@ struct daemon_options {
     enum bus_choice bus;
 };
 
+struct device_list;
 struct publish_bus;
 struct publish_socket;
 
@@ -55,6 +56,7 @@ struct daemon {
     const char *made_socket; /* path of the socket that we made ourselves, or NULL */
     struct publish_socket *socket;
     struct publish_bus *bus; /* NULL: none wanted */
+    struct device_list *devices;
 
     sd_event_source *notices, *signals[3], *watchdog;
     uint64_t watchdog_usec;

@@ -149,11 +149,3 @@ json_t *scores_json(const struct bundle *bundle, const double *values) {
         }
     return map;
 }
-
-json_t *device_json(const struct device_info *device) {
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind",
-                     sensor_kind_name(device->kind, SOURCE_SOUND), "device",
-                     text_json(device->path), "stable", text_json(device->stable), "name",
-                     text_json(device->name), "driver", text_json(device->driver), "formats",
-                     text_json(device->formats), "holder", text_or_null(device->holder));
-}

@@ -6,7 +6,6 @@
 
 #include "common/units.h"
 #include "config/settings.h"
-#include "pipeline/devices.h"
 #include "pipeline/pipeline.h"
 
 /** Each returns a new reference, or NULL without memory. @boot is this boot's id. */
@@ -29,7 +28,6 @@ json_t *event_json(const struct event *event, const struct event_context *contex
 json_t *sensor_json(const struct sensor_status *sensor, const char boot[BOOT_ID_BYTES]);
 json_t *change_json(const struct sensor_status *sensor, const struct event_context *context);
 json_t *bundle_json(const struct bundle *bundle);
-json_t *device_json(const struct device_info *device);
 json_t *setting_json(const struct settings_line *line);
 
 /** Label to score, in the order of the bundle. */

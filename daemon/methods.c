@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/client.h"
+#include "daemon/device_list.h"
 #include "daemon/interface.h"
 #include "daemon/parameters.h"
 #include "daemon/status.h"
@@ -81,8 +82,11 @@ static struct message *list_bundles(const struct request *request) {
     return reply_with("bundles", status_bundles(request->daemon));
 }
 
+/* NULL: it is answered later. */
 static struct message *list_devices(const struct request *request) {
-    return reply_with("devices", status_devices());
+    if (request->call->oneway)
+        return reply_with("devices", json_array()); /* nobody wants to hear it */
+    return device_list_ask(request->daemon->devices, request->connection);
 }
 
 static struct message *get_config(const struct request *request) {
@@ -249,7 +253,8 @@ void methods_call(struct connection *connection, const struct varlink_call *call
     message = request.client ? answer(method, &request) : NULL;
     if (message && call->oneway)
         message_unref(message);
-    else if (message || !request.client || !request.client->subscription)
+    else if (message || !request.client ||
+             (!request.client->subscription && !request.client->waits_for_devices))
         connection_send(connection, message);
 }
 

@@ -115,16 +115,6 @@ json_t *status_bundles(const struct daemon *daemon) {
     return list;
 }
 
-json_t *status_devices(void) {
-    _cleanup_(freep) struct device_info *devices = calloc(DEVICES_MAX, sizeof(*devices));
-    json_t *list = devices ? json_array() : NULL;
-    const size_t n = devices ? devices_list(devices) : 0;
-
-    for (size_t i = 0; list && i < n; i++)
-        list = append(list, device_json(&devices[i]));
-    return list;
-}
-
 json_t *status_errors(const struct daemon *daemon) {
     json_t *list = json_array();
     char more[64];

@@ -17,7 +17,6 @@ void status_sentence(const struct daemon *daemon, char *ret, size_t n_bytes);
 json_t *status_sensors(const struct daemon *daemon);
 json_t *status_tasks(const struct daemon *daemon);
 json_t *status_bundles(const struct daemon *daemon);
-json_t *status_devices(void);
 json_t *status_errors(const struct daemon *daemon);
 json_t *status_settings(const struct daemon *daemon);
 json_t *status_all(const struct daemon *daemon);

@@ -254,10 +254,11 @@ static int make_room(struct camera *cam) {
 static int explain(const struct camera *cam, int error, const struct fault *why,
                    struct fault *fault) {
     const char *const device = cam->source.device;
-    char holder[DEVICE_HOLDER_BYTES];
 
-    if (error == -EBUSY && devices_holder(device, holder) == 0)
-        return fault_set(fault, error, "%s: busy, held by %s", device, holder);
+    if (error == -EBUSY) {
+        devices_busy_fault(device, device, fault);
+        return error;
+    }
     if (why && why->text[0] != '\0')
         return fault_set(fault, error, "%s", why->text);
     if (error == -EACCES)
@@ -293,16 +294,16 @@ static int start(struct camera *cam, const struct source_options *options, struc
 /* Nodes are numbered in the order of discovery. */
 static int find_first(const struct v4l2_calls *calls, char ret[SOURCE_PATH_BYTES]) {
     for (int i = 0; i < DEVICES_VIDEO_NODES; i++) {
-        struct v4l2_capability capability = { 0 };
-        int fd, r;
+        bool usable;
+        int fd;
 
         (void) snprintf(ret, SOURCE_PATH_BYTES, "/dev/video%d", i);
         fd = calls->open(ret);
         if (fd < 0)
             continue;
-        r = calls->ioctl(fd, VIDIOC_QUERYCAP, &capability);
+        usable = camera_is_usable(calls, fd);
         calls->close(fd);
-        if (r >= 0 && camera_is_capture(&capability))
+        if (usable)
             return 0;
     }
     return -ENODEV;

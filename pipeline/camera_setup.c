@@ -30,21 +30,17 @@ static const struct known {
 
 enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
 
-bool camera_is_capture(const struct v4l2_capability *capability) {
-    /* parts of the Raspberry Pi's image pipeline look like cameras, but give nothing by themselves
-     */
-    static const char *const processors[] = { "bcm2835-isp", "bcm2835-codec", "pispbe" };
-    const uint32_t caps = capability->capabilities & V4L2_CAP_DEVICE_CAPS
-                              ? capability->device_caps
-                              : capability->capabilities;
-    const uint32_t needed = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
-    const uint32_t wrong = V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_VIDEO_M2M | V4L2_CAP_META_CAPTURE;
-
-    for (size_t i = 0; i < sizeof(processors) / sizeof(processors[0]); i++)
-        if (strncmp((const char *) capability->driver, processors[i], sizeof(capability->driver)) ==
-            0)
-            return false;
-    return (caps & needed) == needed && (caps & wrong) == 0;
+struct video_node camera_node(const struct v4l2_capability *capability, const uint32_t *formats,
+                              size_t n_formats) {
+    return (struct video_node){
+        .driver = (const char *) capability->driver,
+        .card = (const char *) capability->card,
+        .bus = (const char *) capability->bus_info,
+        .caps = capability->capabilities & V4L2_CAP_DEVICE_CAPS ? capability->device_caps
+                                                                : capability->capabilities,
+        .n_formats = n_formats,
+        .formats = formats,
+    };
 }
 
 const char *camera_fourcc_name(uint32_t fourcc, char ret[5]) {
@@ -68,6 +64,28 @@ static size_t list_formats(const struct v4l2_calls *calls, int fd, uint32_t ret[
         ret[n++] = desc.pixelformat;
     }
     return n;
+}
+
+/* The kernel ends all three; a driver in user space may not. */
+static int query(const struct v4l2_calls *calls, int fd, struct v4l2_capability *ret) {
+    const int r = calls->ioctl(fd, VIDIOC_QUERYCAP, ret);
+
+    ret->driver[sizeof(ret->driver) - 1] = '\0';
+    ret->card[sizeof(ret->card) - 1] = '\0';
+    ret->bus_info[sizeof(ret->bus_info) - 1] = '\0';
+    return r;
+}
+
+bool camera_is_usable(const struct v4l2_calls *calls, int fd) {
+    struct v4l2_capability capability = { 0 };
+    struct video_reason ignored;
+    uint32_t formats[FORMATS_MAX];
+    struct video_node node;
+
+    if (query(calls, fd, &capability) < 0)
+        return false;
+    node = camera_node(&capability, formats, list_formats(calls, fd, formats));
+    return video_node_kind(&node, &ignored) == VIDEO_CAMERA;
 }
 
 static bool contains(const uint32_t *fourccs, size_t n, uint32_t fourcc) {
@@ -237,23 +255,43 @@ static double set_rate(const struct v4l2_calls *calls, int fd, double rate_hz) {
     return (double) period->denominator / period->numerator;
 }
 
+/* Refuse what is no camera, or one that gives nothing we can read. */
+static int check_node(const struct video_node *node, const char *device, struct fault *fault) {
+    struct video_reason reason;
+
+    switch (video_node_kind(node, &reason)) {
+    case VIDEO_CAMERA:
+        return 0;
+    case VIDEO_UNUSABLE:
+        return fault_set(fault, -ENOTSUP, "%s: %s; %s", device, reason.why, reason.what_to_do);
+    case VIDEO_OTHER:
+        break;
+    }
+    return fault_set(fault, -ENOTSUP,
+                     "%s: %s is no camera (it does not capture and stream); `lookoutctl devices` "
+                     "lists those that are",
+                     device, node->card);
+}
+
 int camera_set_up(const struct v4l2_calls *calls, int fd, const struct source_options *options,
                   const char *device, struct camera_setup *ret, struct fault *fault) {
     struct v4l2_capability capability = { 0 };
     struct camera_setup setup = { 0 };
     uint32_t native[FORMATS_MAX];
+    struct video_node node;
     const struct known *k;
     size_t n_native;
-    int r = calls->ioctl(fd, VIDIOC_QUERYCAP, &capability);
+    int r = query(calls, fd, &capability);
 
     if (r == -ENODEV)
         return fault_set(fault, r, "%s: the camera is gone", device);
     if (r < 0)
         return fault_set(fault, -ENOTSUP, "%s: is no video device", device);
-    if (!camera_is_capture(&capability))
-        return fault_set(fault, -ENOTSUP, "%s: %.32s is no camera (it does not capture and stream)",
-                         device, (const char *) capability.card);
     n_native = list_formats(calls, fd, native);
+    node = camera_node(&capability, native, n_native);
+    r = check_node(&node, device, fault);
+    if (r < 0)
+        return r;
     k = choose(calls, fd, options, native, n_native);
     if (!k)
         k = choose_converted(calls, fd, options);

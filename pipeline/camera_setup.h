@@ -11,6 +11,7 @@
 #include "common/fault.h"
 #include "pipeline/source.h"
 #include "pipeline/v4l2_calls.h"
+#include "pipeline/video_node.h"
 
 /** What was agreed. */
 struct camera_setup {
@@ -25,11 +26,12 @@ struct camera_setup {
 
 struct v4l2_capability;
 
-/**
- * True if the node captures single-plane video by streaming: no metadata, codec, output or
- * image processor's node.
- */
-bool camera_is_capture(const struct v4l2_capability *capability);
+/** What video_node_kind() goes by; points into the arguments. */
+struct video_node camera_node(const struct v4l2_capability *capability, const uint32_t *formats,
+                              size_t n_formats);
+
+/** True if the device behind @fd is a camera that can be used. */
+bool camera_is_usable(const struct v4l2_calls *calls, int fd);
 
 /**
  * Choose format, size and rate by options (@format, @width_px, @height_px, @rate_hz), as near as

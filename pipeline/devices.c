@@ -3,15 +3,18 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "pipeline/device_place.h"
 #include "pipeline/devices_kinds.h"
 
-size_t devices_list(struct device_info ret[DEVICES_MAX]) {
-    const size_t n = devices_list_cameras(ret, DEVICES_MAX);
-
-    return n + devices_list_microphones(ret + n, DEVICES_MAX - n);
+void devices_each(device_fn *fn, void *user) {
+    devices_each_camera(fn, user);
+    devices_each_microphone(fn, user);
 }
 
 /* True if some descriptor of the process leads to @node. */
@@ -37,21 +40,26 @@ static bool holds(const char *pid, const char *node) {
     return found;
 }
 
-static void tell_process(const char *pid, char ret[DEVICE_HOLDER_BYTES]) {
-    char path[PATH_MAX], name[32] = "?";
-    FILE *file;
+bool devices_is_ours(const char *node) {
+    char real[PATH_MAX];
 
-    (void) snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-    file = fopen(path, "re");
-    if (file) {
-        if (fgets(name, sizeof(name), file))
-            name[strcspn(name, "\n")] = '\0';
-        (void) fclose(file); /* only read from */
-    }
-    (void) snprintf(ret, DEVICE_HOLDER_BYTES, "pid %.16s (%s)", pid, name);
+    return realpath(node, real) && holds("self", real);
 }
 
-int devices_holder(const char *node, char ret[DEVICE_HOLDER_BYTES]) {
+static void tell_process(const char *pid, struct device_holder *ret) {
+    struct device_holder holder = { .pid = atoi(pid), .command = "?" };
+    struct stat status;
+    char path[64];
+
+    (void) snprintf(path, sizeof(path), "/proc/%.16s", pid); /* fits */
+    if (stat(path, &status) == 0)
+        holder.uid = status.st_uid;
+    (void) device_attribute(path, "comm", holder.command, sizeof(holder.command)); /* "?" stays */
+    *ret = holder;
+}
+
+/* Whoever can be seen having @node open: our own user's processes, or all if we are root. */
+static int find_holder(const char *node, struct device_holder *ret) {
     char real[PATH_MAX], own[16];
     const struct dirent *entry;
     int r = -ENOENT;
@@ -71,6 +79,125 @@ int devices_holder(const char *node, char ret[DEVICE_HOLDER_BYTES]) {
         }
     (void) closedir(proc); /* only read from */
     return r;
+}
+
+/* The process of a thread, as /proc/THREAD/status says. */
+static int process_of(int thread) {
+    char path[64], line[128];
+    int pid = thread;
+    FILE *file;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/status", thread);
+    file = fopen(path, "re");
+    if (!file)
+        return pid;
+    while (fgets(line, sizeof(line), file))
+        if (sscanf(line, "Tgid: %d", &pid) == 1)
+            break;
+    (void) fclose(file); /* only read from */
+    return pid;
+}
+
+/* ALSA tells everyone which thread has opened a PCM, whatever user it is of. */
+static int find_pcm_owner(int card, int device, struct device_holder *ret) {
+    char path[64], line[128], pid[16];
+    int owner = 0;
+    FILE *file;
+
+    (void) snprintf(path, sizeof(path), "/proc/asound/card%d/pcm%dc/sub0/status", card, device);
+    file = fopen(path, "re");
+    if (!file)
+        return -ENOENT;
+    while (fgets(line, sizeof(line), file))
+        if (sscanf(line, "owner_pid : %d", &owner) == 1)
+            break;
+    (void) fclose(file); /* only read from */
+    if (owner <= 0)
+        return -ENOENT;
+    owner = process_of(owner);
+    if (owner == getpid())
+        return -ENOENT;
+    (void) snprintf(pid, sizeof(pid), "%d", owner);
+    tell_process(pid, ret);
+    return 0;
+}
+
+int devices_holder(const char *node, struct device_holder *ret) {
+    int card, device;
+
+    if (sscanf(node, "/dev/snd/pcmC%dD%dc", &card, &device) == 2 &&
+        find_pcm_owner(card, device, ret) == 0)
+        return 0;
+    return find_holder(node, ret);
+}
+
+static bool is_sound_server(const char *command) {
+    return strncmp(command, "pipewire", 8) == 0 || strcmp(command, "wireplumber") == 0 ||
+           strcmp(command, "pulseaudio") == 0;
+}
+
+void devices_tell_busy(struct device_info *info) {
+    const struct device_holder *holder = &info->holder;
+
+    if (devices_holder(info->node, &info->holder) < 0) {
+        (void) snprintf(info->why, sizeof(info->why),
+                        "busy: a process of another user has it open");
+        (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
+                        "`sudo fuser -v %.64s` tells which; end that program", info->node);
+        return;
+    }
+    (void) snprintf(info->why, sizeof(info->why), "busy, held by pid %d (%s)", holder->pid,
+                    holder->command);
+    if (is_sound_server(holder->command))
+        (void) snprintf(
+            info->what_to_do, sizeof(info->what_to_do),
+            "set this card's profile to Off in the sound server of user %u (pavucontrol, "
+            "pactl), or end the server for good: as that user `systemctl --user mask "
+            "--now pipewire.socket pipewire pulseaudio.socket pulseaudio`",
+            holder->uid);
+    else
+        (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
+                        "end that program, or choose another device");
+}
+
+void devices_busy_fault(const char *name, const char *node, struct fault *fault) {
+    struct device_info info = { .usable = false };
+
+    (void) snprintf(info.node, sizeof(info.node), "%s", node); /* one size */
+    devices_tell_busy(&info);
+    (void) fault_set(fault, -EBUSY, "%s: %s; %s", name, info.why, info.what_to_do);
+}
+
+/* "the group video", or the number of one without a name. */
+static void name_group(gid_t gid, char *ret, size_t n_max) {
+    struct group group, *found = NULL;
+    char buffer[1024];
+
+    if (getgrgid_r(gid, &group, buffer, sizeof(buffer), &found) == 0 && found)
+        (void) snprintf(ret, n_max, "%s", group.gr_name); /* cut is fine */
+    else
+        (void) snprintf(ret, n_max, "%u", gid);
+}
+
+void devices_tell_denied(struct device_info *info, int error) {
+    struct stat status = { 0 };
+    char group[64] = "?";
+
+    if (error == -EPERM) { /* what the kernel says if a unit's DeviceAllow= leaves it out */
+        (void) snprintf(info->why, sizeof(info->why), "the sandbox of lookoutd.service forbids it");
+        (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
+                        "`systemctl restart lookoutd`, as its driver was loaded too late");
+        return;
+    }
+    if (stat(info->node, &status) == 0)
+        name_group(status.st_gid, group, sizeof(group));
+    (void) snprintf(info->why, sizeof(info->why),
+                    "lookoutd may not open it: %.64s is for the group %s, mode %04o", info->node,
+                    group, status.st_mode & 07777);
+    (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
+                    "add lookoutd's user to that group (`usermod -aG %s USER`; the service's user "
+                    "is lookout) and start it again",
+                    group);
 }
 
 int devices_stable_name(const char *directory, const char *node, char ret[SOURCE_PATH_BYTES]) {

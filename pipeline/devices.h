@@ -1,44 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devices - which cameras and microphones this machine has, and who holds them.
+ * devices - which cameras and microphones this machine has, whether they can be used, and who
+ * holds them.
  *
- * Nothing here starts a device's stream or waits for one; a lookup takes milliseconds.
+ * Nothing here starts a device's stream. A lookup takes milliseconds, unless a driver hangs:
+ * then it takes as long as that, so the main thread asks through devices_scan.h.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "common/fault.h"
 #include "pipeline/source.h"
 
 enum {
     DEVICES_MAX = 32,
     DEVICES_VIDEO_NODES = 64, /* /dev/video0 .. 63 are looked at */
     DEVICE_NAME_BYTES = 80,
+    DEVICE_BUS_BYTES = 64,
     DEVICE_FORMATS_BYTES = 512,
-    DEVICE_HOLDER_BYTES = 64,
+    DEVICE_COMMAND_BYTES = 32,
+    DEVICE_WHY_BYTES = 256,
+    DEVICE_MODES_MAX = 48,
+    DEVICE_RATES_MAX = 8,
+};
+
+/** Who has a device open. */
+struct device_holder {
+    int32_t pid; /* 0: nobody who may be seen */
+    uint32_t uid;
+    char command[DEVICE_COMMAND_BYTES]; /* "cheese" */
+};
+
+/** One picture size in one format. */
+struct camera_mode {
+    char format[5]; /* the fourcc: "YUYV" */
+    int32_t width_px, height_px;
+    size_t n_rates; /* 0: it does not tell */
+    double rates_hz[DEVICE_RATES_MAX];
 };
 
 /** One device that could be a sensor. */
 struct device_info {
     enum source_kind kind;
     char path[SOURCE_PATH_BYTES];   /* "/dev/video0", "hw:CARD=Device,DEV=0" */
-    char stable[SOURCE_PATH_BYTES]; /* stays the same across boots and ports: for the INI; may equal
-                                       path */
+    char node[SOURCE_PATH_BYTES];   /* "/dev/video0", "/dev/snd/pcmC1D0c" */
+    char stable[SOURCE_PATH_BYTES]; /* stays the same across boots: for the INI; may equal path */
     char name[DEVICE_NAME_BYTES];   /* what the device calls itself: "HD Pro Webcam C920" */
     char driver[DEVICE_NAME_BYTES]; /* "uvcvideo", "USB-Audio" */
+    char bus[DEVICE_BUS_BYTES];     /* where it is plugged: "usb-0000:01:00.0-1.2", "usb:1-1.2" */
     char formats[DEVICE_FORMATS_BYTES]; /* "YUYV 640x480 320x240, MJPG 1280x720"; "" if it does not
                                            tell now */
-    char holder[DEVICE_HOLDER_BYTES];   /* who has it open, "pid 123 (cheese)"; "" if none or not
-                                           readable */
+    size_t n_modes;                     /* cameras */
+    struct camera_mode modes[DEVICE_MODES_MAX];
+    unsigned sample_formats; /* microphones: bits 1 << enum pcm_format; 0: it does not tell now */
+    unsigned rate_min_hz, rate_max_hz, channels_min, channels_max; /* 0: it does not tell now */
+    bool ours;                                                     /* this process has it open */
+    struct device_holder holder;
+    bool usable;
+    char why[DEVICE_WHY_BYTES], what_to_do[DEVICE_WHY_BYTES]; /* "" if usable */
 };
 
-/**
- * Cameras, then microphones, each in the order of their numbers. Main thread or any other.
- * @ret  [DEVICES_MAX]
- * Returns how many there are in @ret.
- */
-size_t devices_list(struct device_info ret[DEVICES_MAX]);
+/** Called for each device: with @info NULL before its driver is asked, then with what it said. */
+typedef void device_fn(const char *path, const struct device_info *info, void *user);
+
+/** Cameras, then microphones, each in the order of their numbers. Any thread. */
+void devices_each(device_fn *fn, void *user);
 
 /** The first microphone's name for ALSA, "default" if no card captures. */
 void devices_first_microphone(char ret[SOURCE_PATH_BYTES]);
@@ -46,9 +75,12 @@ void devices_first_microphone(char ret[SOURCE_PATH_BYTES]);
 /** "/dev/snd/pcmC0D0c" for an ALSA name that begins with "hw:" or "plughw:". Returns 0, -ENOENT. */
 int devices_sound_node(const char *name, char ret[SOURCE_PATH_BYTES]);
 
-/** Which other process has @node open, as "pid 123 (cheese)". Returns 0, -ENOENT (none that may be
+/** Which other process has the video or sound node @node open. Returns 0, -ENOENT (none that may be
  * seen). */
-int devices_holder(const char *node, char ret[DEVICE_HOLDER_BYTES]);
+int devices_holder(const char *node, struct device_holder *ret);
+
+/** "/dev/video0: busy, held by pid 123 (cheese)", and what to do if that is a sound server. */
+void devices_busy_fault(const char *name, const char *node, struct fault *fault);
 
 /** The name in @directory ("/dev/v4l/by-id") that leads to @node. Returns 0, -ENOENT. */
 int devices_stable_name(const char *directory, const char *node, char ret[SOURCE_PATH_BYTES]);

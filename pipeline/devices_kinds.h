@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* devices_kinds - the two halves of devices_list(). */
+/* devices_kinds - the two halves of devices_each(), and what they share. Any thread. */
 #pragma once
 
 #include "pipeline/devices.h"
 
-/** Video nodes that capture and stream, into @ret [n_max]. Returns how many. */
-size_t devices_list_cameras(struct device_info *ret, size_t n_max);
+/** Video nodes that are cameras, or meant as such. */
+void devices_each_camera(device_fn *fn, void *user);
 
-/** Capture devices of all cards, into @ret [n_max]. Returns how many. */
-size_t devices_list_microphones(struct device_info *ret, size_t n_max);
+/** Capture devices of all cards. */
+void devices_each_microphone(device_fn *fn, void *user);
+
+/** True if this process has @node open. */
+bool devices_is_ours(const char *node);
+
+/** Fill in holder, why and what to do for @info->node, which is busy. */
+void devices_tell_busy(struct device_info *info);
+
+/** The same for one that may not be opened. @error  -EACCES or -EPERM */
+void devices_tell_denied(struct device_info *info, int error);

@@ -29,7 +29,7 @@ void pcm_keep_quiet(void) {
 int pcm_open(const char *name, snd_pcm_t **ret, struct fault *fault) {
     const int mode = SND_PCM_NONBLOCK | SND_PCM_NO_AUTO_RESAMPLE | SND_PCM_NO_AUTO_CHANNELS |
                      SND_PCM_NO_AUTO_FORMAT;
-    char holder[DEVICE_HOLDER_BYTES], node[SOURCE_PATH_BYTES];
+    char node[SOURCE_PATH_BYTES];
     int r;
 
     pcm_keep_quiet();
@@ -37,8 +37,10 @@ int pcm_open(const char *name, snd_pcm_t **ret, struct fault *fault) {
     if (r >= 0)
         return 0;
     *ret = NULL;
-    if (r == -EBUSY && devices_sound_node(name, node) == 0 && devices_holder(node, holder) == 0)
-        return fault_set(fault, r, "%s: busy, held by %s", name, holder);
+    if (r == -EBUSY && devices_sound_node(name, node) == 0) {
+        devices_busy_fault(name, node, fault);
+        return r;
+    }
     if (r == -ENOENT)
         return fault_set(fault, r, "%s: no such sound device", name);
     return fault_set(fault, r, "%s: cannot be opened: %s", name, snd_strerror(r));
@@ -145,36 +147,44 @@ static int set_software(snd_pcm_t *pcm, const struct pcm_setup *setup) {
     return snd_pcm_sw_params(pcm, sw);
 }
 
-/* One capture device's formats, rates and channels in words. */
-static void describe_hardware(snd_pcm_t *pcm, char *ret, size_t n_max) {
-    unsigned rate_min, rate_max, channels_min, channels_max;
+int pcm_ask(const char *name, struct pcm_offer *ret) {
+    _cleanup_(pcm_closep) snd_pcm_t *pcm = NULL;
+    struct pcm_offer offer = { 0 };
     snd_pcm_hw_params_t *hw;
+    int r;
+
+    pcm_keep_quiet();
+    r = snd_pcm_open(&pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK);
+    if (r < 0)
+        return r;
+    snd_pcm_hw_params_alloca(&hw);
+    r = snd_pcm_hw_params_any(pcm, hw);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < sizeof(alsa_formats) / sizeof(alsa_formats[0]); i++)
+        if (snd_pcm_hw_params_test_format(pcm, hw, alsa_formats[i]) == 0)
+            offer.formats |= 1U << i;
+    /* after hw_params_any() these hold what the device has */
+    (void) snd_pcm_hw_params_get_rate_min(hw, &offer.rate_min_hz, NULL);
+    (void) snd_pcm_hw_params_get_rate_max(hw, &offer.rate_max_hz, NULL);
+    (void) snd_pcm_hw_params_get_channels_min(hw, &offer.channels_min);
+    (void) snd_pcm_hw_params_get_channels_max(hw, &offer.channels_max);
+    *ret = offer;
+    return 0;
+}
+
+void pcm_offer_text(const struct pcm_offer *offer, char *ret, size_t n_max) {
     size_t n = 0;
 
-    snd_pcm_hw_params_alloca(&hw);
-    if (snd_pcm_hw_params_any(pcm, hw) < 0 ||
-        snd_pcm_hw_params_get_rate_min(hw, &rate_min, NULL) < 0 ||
-        snd_pcm_hw_params_get_rate_max(hw, &rate_max, NULL) < 0 ||
-        snd_pcm_hw_params_get_channels_min(hw, &channels_min) < 0 ||
-        snd_pcm_hw_params_get_channels_max(hw, &channels_max) < 0)
-        return;
+    ret[0] = '\0';
     for (size_t i = 0; i < sizeof(alsa_formats) / sizeof(alsa_formats[0]) && n < n_max; i++)
-        if (snd_pcm_hw_params_test_format(pcm, hw, alsa_formats[i]) == 0)
+        if (offer->formats & 1U << i)
             n += (size_t) snprintf(ret + n, n_max - n, "%s%s", n ? ", " : "",
                                    snd_pcm_format_name(alsa_formats[i]));
     if (n > 0 && n < n_max)
-        (void) snprintf(ret + n, n_max - n, ", %u to %u Hz, %u to %u ch", rate_min, rate_max,
-                        channels_min, channels_max); /* cut is fine */
-}
-
-void pcm_describe(const char *name, char *ret, size_t n_max) {
-    _cleanup_(pcm_closep) snd_pcm_t *pcm = NULL;
-
-    ret[0] = '\0';
-    pcm_keep_quiet();
-    if (snd_pcm_open(&pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK) < 0)
-        return;
-    describe_hardware(pcm, ret, n_max);
+        (void) snprintf(ret + n, n_max - n, ", %u to %u Hz, %u to %u ch", offer->rate_min_hz,
+                        offer->rate_max_hz, offer->channels_min,
+                        offer->channels_max); /* cut is fine */
 }
 
 int pcm_set_up(snd_pcm_t *pcm, const struct source_options *options, const char *device,

@@ -45,9 +45,14 @@ static inline void pcm_closep(snd_pcm_t **pcm) {
 int pcm_set_up(snd_pcm_t *pcm, const struct source_options *options, const char *device,
                struct pcm_setup *ret, struct fault *fault);
 
-/**
- * What the capture device @name has of our formats, its rates and channels, into @ret [n_max]:
- * "S16_LE, S32_LE, 8000 to 48000 Hz, 1 to 2 ch"; "" if it is busy or has none. Opens it for a
- * moment.
- */
-void pcm_describe(const char *name, char *ret, size_t n_max);
+/** What a capture device has of what we can use. */
+struct pcm_offer {
+    unsigned formats; /* bits 1 << enum pcm_format */
+    unsigned rate_min_hz, rate_max_hz, channels_min, channels_max;
+};
+
+/** Ask the capture device @name; opens it for a moment. Returns 0, -EBUSY, -EACCES, -errno. */
+int pcm_ask(const char *name, struct pcm_offer *ret);
+
+/** "S16_LE, S32_LE, 8000 to 48000 Hz, 1 to 2 ch" into @ret [n_max]; "" if there is no format. */
+void pcm_offer_text(const struct pcm_offer *offer, char *ret, size_t n_max);

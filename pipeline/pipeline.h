@@ -20,8 +20,8 @@
 struct pipeline;
 
 enum {
-    NAME_BYTES = 64, /* of sensors and tasks, with NUL */
-    REASON_BYTES = 256,
+    NAME_BYTES = 64,    /* of sensors and tasks, with NUL */
+    REASON_BYTES = 384, /* a whole fault */
     SENSORS_MAX = 16,
     TASKS_MAX = 16,
     EVENT_ID_BYTES = 40,

@@ -132,6 +132,7 @@ static int fake_ioctl(int fd, unsigned long request, void *argument) {
         capability->device_caps = dev.device_caps;
         (void) strcpy((char *) capability->driver, dev.driver);
         (void) strcpy((char *) capability->card, "made up");
+        (void) strcpy((char *) capability->bus_info, "usb-0000:01:00.0-1");
         return 0;
     case VIDIOC_ENUM_FMT:
         if (desc->index >= FORMATS_MAX || !dev.formats[desc->index])

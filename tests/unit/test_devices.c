@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "pipeline/devices_scan.h"
 #include "tests/test.h"
 
 static char dir[] = "/tmp/lookout-test-XXXXXX";
@@ -50,30 +53,31 @@ static pid_t hold(const char *name) {
 }
 
 static void who_holds_a_node_is_told_also_through_a_link(void **state) {
-    char holder[DEVICE_HOLDER_BYTES], expected[DEVICE_HOLDER_BYTES];
+    struct device_holder holder = { 0 };
     pid_t pid;
 
     touch("node");
     assert_int_equal(symlink(path("node"), path("link")), 0);
-    assert_int_equal(devices_holder(path("node"), holder), -ENOENT);
+    assert_int_equal(devices_holder(path("node"), &holder), -ENOENT);
     pid = hold("node");
-    assert_int_equal(devices_holder(path("link"), holder), 0);
-    (void) snprintf(expected, sizeof(expected), "pid %d (test_devices)", (int) pid);
-    assert_string_equal(holder, expected);
+    assert_int_equal(devices_holder(path("link"), &holder), 0);
+    assert_int_equal(holder.pid, pid);
+    assert_int_equal(holder.uid, getuid());
+    assert_string_equal(holder.command, "test_devices");
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_int_equal(devices_holder(path("link"), holder), -ENOENT);
+    assert_int_equal(devices_holder(path("link"), &holder), -ENOENT);
 }
 
 static void what_we_hold_ourselves_is_not_told(void **state) {
-    char holder[DEVICE_HOLDER_BYTES];
+    struct device_holder holder;
     _cleanup_(closep) int fd = -1;
 
     touch("own");
     fd = open(path("own"), O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(devices_holder(path("own"), holder), -ENOENT);
-    assert_int_equal(devices_holder(path("nothing-here"), holder), -ENOENT);
+    assert_int_equal(devices_holder(path("own"), &holder), -ENOENT);
+    assert_int_equal(devices_holder(path("nothing-here"), &holder), -ENOENT);
 }
 
 static void the_stable_name_is_the_link_that_leads_there(void **state) {
@@ -90,16 +94,45 @@ static void the_stable_name_is_the_link_that_leads_there(void **state) {
     assert_int_equal(devices_stable_name(path("no-such"), path("video0"), name), -ENOENT);
 }
 
-static void the_list_holds_whole_entries(void **state) {
-    static struct device_info infos[DEVICES_MAX];
-    const size_t n = devices_list(infos);
+static size_t n_told;
 
-    assert_true(n <= DEVICES_MAX);
-    for (size_t i = 0; i < n; i++) {
-        assert_true(infos[i].kind == SOURCE_V4L2 || infos[i].kind == SOURCE_ALSA);
-        assert_true(infos[i].path[0] != '\0' && infos[i].stable[0] != '\0');
-        assert_true(infos[i].name[0] != '\0');
-    }
+static void check_device(const char *name, const struct device_info *info, void *user) {
+    assert_ptr_equal(user, &n_told);
+    if (!info)
+        return; /* it is being asked */
+    n_told++;
+    assert_true(info->kind == SOURCE_V4L2 || info->kind == SOURCE_ALSA);
+    assert_string_equal(info->path, name);
+    assert_true(info->stable[0] != '\0' && info->name[0] != '\0' && info->node[0] != '\0');
+    assert_true(info->usable == (info->why[0] == '\0'));
+    assert_true(info->usable == (info->what_to_do[0] == '\0'));
+}
+
+static void whatever_is_here_is_told_whole(void **state) {
+    n_told = 0;
+    devices_each(check_device, &n_told);
+    assert_true(n_told <= DEVICES_MAX);
+}
+
+static void a_scan_finds_what_the_drivers_say(void **state) {
+    const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct pollfd p = { .fd = wake_fd, .events = POLLIN };
+    struct devices_scan *scan;
+    uint64_t wakes;
+    size_t n;
+
+    n_told = 0;
+    devices_each(check_device, &n_told);
+    assert_int_equal(devices_scan_new(wake_fd, &scan), 0);
+    do {
+        assert_int_equal(poll(&p, 1, 30000), 1);
+        assert_int_equal(read(wake_fd, &wakes, sizeof(wakes)), sizeof(wakes));
+    } while (!devices_scan_take(scan));
+    (void) devices_scan_found(scan, &n);
+    assert_int_equal(n, n_told);
+    assert_string_equal(devices_scan_asking(scan), "");
+    assert_null(devices_scan_free(scan));
+    (void) close(wake_fd);
 }
 
 static int make_dir(void **state) {
@@ -118,7 +151,8 @@ int main(void) {
         cmocka_unit_test(who_holds_a_node_is_told_also_through_a_link),
         cmocka_unit_test(what_we_hold_ourselves_is_not_told),
         cmocka_unit_test(the_stable_name_is_the_link_that_leads_there),
-        cmocka_unit_test(the_list_holds_whole_entries),
+        cmocka_unit_test(whatever_is_here_is_told_whole),
+        cmocka_unit_test(a_scan_finds_what_the_drivers_say),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -71,13 +71,11 @@ static int read_items(struct source *source, int n_wanted, int64_t until_ns, str
     return r;
 }
 
-static void tell_devices(void) {
-    static struct device_info infos[DEVICES_MAX];
-    const size_t n = devices_list(infos);
-
-    for (size_t i = 0; i < n; i++)
-        printf("device %s | %s | %s | %s | %s | %s\n", infos[i].path, infos[i].stable,
-               infos[i].name, infos[i].driver, infos[i].formats, infos[i].holder);
+static void tell_device(const char *path, const struct device_info *info, void *user) {
+    if (info)
+        printf("device %s | %s | %s | %s | %s | pid %d (%s) | %s | %s\n", path, info->stable,
+               info->name, info->driver, info->formats, info->holder.pid, info->holder.command,
+               info->usable ? "usable" : info->why, info->what_to_do);
 }
 
 int main(int n_arguments, char **arguments) {
@@ -87,7 +85,7 @@ int main(int n_arguments, char **arguments) {
     int r;
 
     if (n_arguments == 2 && strcmp(arguments[1], "devices") == 0) {
-        tell_devices();
+        devices_each(tell_device, NULL);
         return 0;
     }
     if (n_arguments < N_ARGUMENTS ||
