@@ -24,6 +24,7 @@ class Vector:
     format: str
     items: object
     alignment: int = 4  # of the first item
+    shared: bool = False  # equal ones lie in the file once
 
 
 @dataclasses.dataclass
@@ -44,6 +45,8 @@ class Table:
 class Writer:
     def __init__(self):
         self.bytes = bytearray()
+        self.vtables = {}  # bytes -> place: tables of one layout share theirs
+        self.shared = {}  # key -> vector, places of the offsets to it; they lie behind all else, for offsets point forward
 
     def pad(self, alignment: int, before: int = 0):
         """Go on where, @before bytes later, a multiple of @alignment is reached."""
@@ -51,9 +54,19 @@ class Writer:
             self.bytes.append(0)
 
     def refer(self, place: int, thing):
-        """Write @thing and let the offset at @place point to it."""
+        """Write @thing, now or later, and let the offset at @place point to it."""
+        if isinstance(thing, Vector) and thing.shared:
+            key = thing.format, bytes(thing.items) if thing.format in "bB" else tuple(thing.items)
+            self.shared.setdefault(key, (thing, []))[1].append(place)
+            return
         target = self.write(thing)
         struct.pack_into("<I", self.bytes, place, target - place)
+
+    def write_shared(self):
+        for vector, places in self.shared.values():
+            target = self.vector(vector)
+            for place in places:
+                struct.pack_into("<I", self.bytes, place, target - place)
 
     def write(self, thing) -> int:
         """Returns the place that offsets to @thing name."""
@@ -95,11 +108,14 @@ class Writer:
             places[number] = size  # widest first: each lies at a multiple of its width
             size += self.width(field)
         n_ids = max(fields, default=-1) + 1
-        self.pad(4, before=4 + 2 * n_ids)
-        vtable = len(self.bytes)
-        self.bytes += struct.pack(f"<HH{n_ids}H", 4 + 2 * n_ids, size, *[places.get(i, 0) for i in range(n_ids)])
+        vtable = struct.pack(f"<HH{n_ids}H", 4 + 2 * n_ids, size, *[places.get(i, 0) for i in range(n_ids)])
+        if vtable not in self.vtables:
+            self.pad(4, before=len(vtable))
+            self.vtables[vtable] = len(self.bytes)
+            self.bytes += vtable
+        self.pad(4)
         start = len(self.bytes)
-        self.bytes += struct.pack("<i", start - vtable) + bytes(size - 4)
+        self.bytes += struct.pack("<i", start - self.vtables[vtable]) + bytes(size - 4)
         for number, field in fields.items():
             if isinstance(field, Scalar):
                 struct.pack_into(f"<{field.format}", self.bytes, start + places[number], field.value)
@@ -118,5 +134,6 @@ def file(root: Table, identifier: bytes) -> bytes:
     writer = Writer()
     writer.bytes += bytes(4) + identifier
     writer.refer(0, root)
+    writer.write_shared()
     writer.pad(16)
     return bytes(writer.bytes)

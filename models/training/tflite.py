@@ -26,7 +26,8 @@ VERSIONS = {
     "MEAN": 2,
     "L2_NORMALIZATION": 2,
 }
-MIN_RUNTIME = "2.3.0"
+VERSIONS_INT4 = {"CONV_2D": 7, "DEPTHWISE_CONV_2D": 7, "FULLY_CONNECTED": 10}
+MIN_RUNTIME, MIN_RUNTIME_INT4 = "2.3.0", "2.11.0"
 SAME = 0
 
 
@@ -74,7 +75,7 @@ def quantization(tensor: Tensor):
     if tensor.scale is None:
         return None
     scale = np.asarray(tensor.scale, np.float32)
-    fields = {2: Vector("f", scale.astype("<f4").tobytes()), 3: Vector("q", [tensor.zero_point] * len(scale), 8)}
+    fields = {2: Vector("f", scale.astype("<f4").tobytes()), 3: Vector("q", [tensor.zero_point] * len(scale), 8, shared=True)}
     return Table(fields | ({6: Scalar("i", tensor.axis)} if len(scale) > 1 else {}))
 
 
@@ -90,11 +91,17 @@ def tensor_table(tensor: Tensor, buffer: int) -> Table:
     )
 
 
-def operator_table(operator, codes: list) -> Table:
+def code_of(graph: Graph, operator) -> tuple:
+    """Kind and version; a kernel that takes int4 weights came later."""
+    int4 = any(graph.tensors[i].type == "int4" for i in operator.inputs)
+    return operator.kind, (VERSIONS_INT4 if int4 else VERSIONS)[operator.kind]
+
+
+def operator_table(graph: Graph, operator, codes: list) -> Table:
     union, fields = OPTIONS[operator.kind]
     return Table(
         {
-            0: Scalar("I", codes.index(operator.kind)),
+            0: Scalar("I", codes.index(code_of(graph, operator))),
             1: Vector("i", operator.inputs),
             2: Vector("i", [operator.output]),
             3: Scalar("B", union),
@@ -105,7 +112,8 @@ def operator_table(operator, codes: list) -> Table:
 
 def model(graph: Graph) -> bytes:
     """The file's bytes: the same for the same graph."""
-    codes = sorted({operator.kind for operator in graph.operators})
+    codes = sorted({code_of(graph, operator) for operator in graph.operators})
+    runtime = MIN_RUNTIME_INT4 if any(tensor.type == "int4" for tensor in graph.tensors) else MIN_RUNTIME
     buffers, tensors = [Table({})], []
     for tensor in graph.tensors:
         if tensor.data is None:
@@ -114,19 +122,19 @@ def model(graph: Graph) -> bytes:
         tensors.append(tensor_table(tensor, len(buffers)))
         buffers.append(Table({0: Vector("B", data_of(tensor), 16)}))
     metadata = Table({0: Text("min_runtime_version"), 1: Scalar("I", len(buffers))})
-    buffers.append(Table({0: Vector("B", MIN_RUNTIME.encode().ljust(16, b"\0"), 16)}))
+    buffers.append(Table({0: Vector("B", runtime.encode().ljust(16, b"\0"), 16)}))
     subgraph = Table(
         {
             0: Tables(tensors),
             1: Vector("i", graph.inputs),
             2: Vector("i", graph.outputs),
-            3: Tables([operator_table(operator, codes) for operator in graph.operators]),
+            3: Tables([operator_table(graph, operator, codes) for operator in graph.operators]),
             4: Text("main"),
         }
     )
     code_tables = [
-        Table({0: Scalar("b", CODES[kind]), 2: Scalar("i", VERSIONS[kind]), 3: Scalar("i", CODES[kind])})
-        for kind in codes
+        Table({0: Scalar("b", CODES[kind]), 2: Scalar("i", version), 3: Scalar("i", CODES[kind])})
+        for kind, version in codes
     ]
     root = Table(
         {

@@ -27,29 +27,29 @@ try:
 except ImportError:
     runtime = None
 
-GOLDEN = '3004ca54866cda0173e2ab6e6a2f19afdb20311db1b043fb853217c48345b351'  # SHA-256 of random_graph(0) as a file
-RANDOM_GRAPHS = 30
+GOLDEN = '5947906eb290850f4ba906222335ca9ddfa8088d8a474e1d8afd4f6e305fd9f8'  # SHA-256 of random_graph(0) as a file
+RANDOM_GRAPHS = 40
 
 
 def scale(rng):
     return float(np.float32(np.exp(rng.uniform(-6, 0))))
 
 
-def weights(rng, shape, axis):
-    scales = np.exp(rng.uniform(-8, -3, shape[axis])).astype(np.float32)
-    return rng.integers(-127, 128, shape).astype(np.int8), scales
-
-
 def add_weights(out, rng, x, shape, axis):
-    data, scales = weights(rng, shape, axis)
+    """int8 in half of the graphs; in the others 4 or 8 bits as it comes. int4 in a dense layer has one scale."""
+    bits = 4 if 'mixed' in out.name and rng.random() < 0.6 else 8
+    most, n_scales = 2 ** (bits - 1), 1 if bits == 4 and len(shape) == 2 else shape[axis]
+    scales = np.exp(rng.uniform(-8, -3, n_scales)).astype(np.float32) * np.float32(128 / most)
+    data = rng.integers(1 - most, most, shape).astype(np.int8)
     bias = rng.integers(-3000, 3000, shape[axis]).astype(np.int32)
-    return [out.constant('w', data, 'int8', scales, axis),
+    return [out.constant('w', data, f'int{bits}', scales, axis),
             out.constant('b', bias, 'int32', (out.tensors[x].scale[0] * scales).astype(np.float32))]
 
 
 def output_scale(out, x, constants, depth):
     """So that outputs use their range."""
-    return float(out.tensors[x].scale[0] * out.tensors[constants[0]].scale.max() * 73 * np.sqrt(depth))
+    weights = out.tensors[constants[0]]
+    return float(out.tensors[x].scale[0] * weights.scale.max() * (73 if weights.type == 'int8' else 4.6) * np.sqrt(depth))
 
 
 def add_convolution(out, rng, x, depthwise):
@@ -69,7 +69,7 @@ def add_convolution(out, rng, x, depthwise):
 def random_graph(seed):
     """Every operator that the exporter knows, in an order that an encoder and a head could have."""
     rng = np.random.default_rng(seed)
-    out = graph.Graph(f'random{seed}')
+    out = graph.Graph(f'{"mixed" if seed % 2 else "random"}{seed}')
     x = out.input('x', (1, int(rng.integers(3, 12)), int(rng.integers(3, 12)), int(rng.integers(1, 9))), scale(rng),
                   int(rng.integers(-128, 128)))
     x = add_convolution(out, rng, x, False)
@@ -110,8 +110,8 @@ class Exporter(unittest.TestCase):
             out = random_graph(seed)
             inputs = inputs_of(out, 1, seed)
             self.assertEqual(engine(tflite.model(out), inputs), integer.run(out, inputs)[0].tobytes(), f'seed {seed}')
-            seen |= {operator.kind for operator in out.operators}
-        self.assertEqual(seen, set(tflite.CODES), 'an operator was not tried')
+            seen |= {tflite.code_of(out, operator) for operator in out.operators}
+        self.assertEqual(seen, set(tflite.VERSIONS.items()) | set(tflite.VERSIONS_INT4.items()), 'an operator was not tried')
 
     @unittest.skipUnless(runtime, 'no tflite-micro here')
     def test_random_graphs_give_the_same_bytes_in_tensorflow_lite_micro(self):
@@ -137,6 +137,10 @@ class Exporter(unittest.TestCase):
 
     def test_int4_weights_lie_two_to_a_byte_with_the_first_low(self):
         self.assertEqual(tflite.nibbles(np.array([[1, -2, 3], [-8, 7, 0], [5, 0, -1]], np.int8)), bytes([0xE1, 0x83, 0x07, 0x05, 0x0F]))
+
+    def test_equal_vectors_that_are_shared_lie_in_the_file_once(self):
+        file = flat.file(flat.Table({i: flat.Vector('q', [7] * 9, 8, shared=True) for i in range(5)}), b'TEST')
+        self.assertEqual(file.count((7).to_bytes(8, 'little') * 9), 1)
 
     def test_vectors_and_tables_are_aligned(self):
         file = flat.file(flat.Table({1: flat.Vector('q', [1, 2], 8), 0: flat.Scalar('b', 3), 3: flat.Vector('B', b'abc', 16)}), b'TEST')
