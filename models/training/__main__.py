@@ -7,7 +7,6 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-QUICK_STEPS = 12
 
 
 def say(text: str):
@@ -18,24 +17,35 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="training", description="Train a bundle from labelled sounds and pictures.")
     commands = top.add_subparsers(dest="command", required=True)
 
-    def command(name: str, text: str):
+    def command(name: str, text: str, *folders: str):
         found = commands.add_parser(name, help=text, description=text)
         found.add_argument("preset", help="name of a preset (yard, digits) or an INI file")
-        found.add_argument("data", help="the data set, SET/{audio,images}/{train,test}/LABEL/FILE, or the folder that it is in")
+        for folder in folders:
+            found.add_argument(folder, help=FOLDERS[folder])
+        found.add_argument("--size", help="nano, micro, small or base: of all encoders, instead of what the preset says")
+        found.add_argument("--quick", action="store_true", help="a few steps only: shows that the path works; the bundle knows nothing")
         return found
 
-    whole = command("train", "Train everything and write the bundle.")
+    whole = command("train", "Train everything and write the bundle.", "data")
     whole.add_argument("out", nargs="?", help="where the bundle goes (default: models/training/runs/NAME)")
-    whole.add_argument("--quick", action="store_true", help="a few steps only: shows that the path works; the bundle knows nothing")
-    one = command("encoder", "Train the encoder of one modality.")
-    one.add_argument("run", help="folder of checkpoints and results")
-    one.add_argument("modality")
-    one.add_argument("--held", action="store_true", help="hold a part of the examples out")
-    one.add_argument("--steps", type=int, help="instead of the preset's")
-    last = command("finish", "Make head and bundle of encoders that are trained.")
-    last.add_argument("run")
-    last.add_argument("out")
+    for name, text in (
+        ("encoder", "Train the encoder of one modality."),
+        ("tune", "Train an encoder on with weights of 4 and 8 bits."),
+    ):
+        one = command(name, text, "data", "run")
+        one.add_argument("modality")
+        one.add_argument("--held", action="store_true", help="hold a part of the examples out")
+    command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
+    command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
+    command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
+    command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes.")
     return top
+
+
+FOLDERS = {
+    "data": "the data set, SET/{audio,images}/{train,test}/LABEL/FILE, or the folder that it is in",
+    "run": "folder of checkpoints and results",
+}
 
 
 def whole_run(arguments, config, root):
@@ -45,14 +55,33 @@ def whole_run(arguments, config, root):
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     train.made_data(config, run, say)
-    steps = ["--steps", str(QUICK_STEPS)] if arguments.quick else []
-    jobs = [
-        ["encoder", arguments.preset, str(root), str(run), modality.name, *held, *steps]
-        for held in ([["--held"], []] if config.refit else [["--held"]])
-        for modality in config.modalities
-    ]
-    train.encoders(jobs, run, say)
+    common = [arguments.preset, str(root), str(run)]
+    common += ["--size", arguments.size] if arguments.size else []
+    common += ["--quick"] if arguments.quick else []
+    for jobs in train.jobs_of(config):
+        train.steps(jobs, common, run, say)
     train.finish(config, root, run, out, say)
+
+
+def one_step(arguments, config, root):
+    from . import allocate, encode, train, tune
+
+    run = pathlib.Path(arguments.run)
+    held = lambda modality: train.stage_of(config, root, run, modality, True, say)
+    if arguments.command == "finish":
+        train.finish(config, root, run, pathlib.Path(arguments.out), say)
+    elif arguments.command == "allocate":
+        tune.choose(config, held, run / "bits.json", say)
+    elif arguments.command == "frontier":
+        tune.frontier(config, held, run / "frontier.csv", say)
+    else:
+        modality = config.modality(arguments.modality)
+        stage = train.stage_of(config, root, run, modality, arguments.held, say)
+        if arguments.command == "encoder":
+            encode.train(stage, modality, modality.steps)
+        else:
+            source = stage if arguments.held or config.refit == "yes" else held(modality)
+            tune.tune(stage, source, modality, allocate.read(run / "bits.json", modality.name), modality.tune_steps)
 
 
 def main():
@@ -60,21 +89,17 @@ def main():
     import torch
 
     from . import config as presets
-    from . import data, encode, train
+    from . import data, learn, sizes, train
 
     torch.set_num_threads(1)
     try:
-        config = presets.read(arguments.preset)
+        if arguments.command == "table":
+            print(sizes.table(arguments.preset, say))
+            return
+        config = presets.read(arguments.preset, arguments.size, arguments.quick)
         root = train.data_set(arguments.data, config.name)
-        if arguments.command == "train":
-            whole_run(arguments, config, root)
-        elif arguments.command == "encoder":
-            modality = config.modality(arguments.modality)
-            stage = train.stage_of(config, root, pathlib.Path(arguments.run), modality, arguments.held, say)
-            encode.train(stage, modality, arguments.steps or modality.steps)
-        else:
-            train.finish(config, root, pathlib.Path(arguments.run), pathlib.Path(arguments.out), say)
-    except (presets.ConfigError, data.DataError) as error:
+        (whole_run if arguments.command == "train" else one_step)(arguments, config, root)
+    except (presets.ConfigError, data.DataError, learn.KeepError) as error:
         sys.exit(f"training: {error}")
 
 

@@ -10,14 +10,18 @@ PRESETS = pathlib.Path(__file__).parent / "presets"
 PROGRAM = pathlib.Path(__file__).parents[2] / "build" / "models" / "lookout-model"
 
 
+def program() -> str:
+    """lookout-model, of this build."""
+    return os.environ.get("LOOKOUT_MODEL", str(PROGRAM))
+
+
 def evaluation(out: pathlib.Path, root: pathlib.Path, say):
     """What `lookout-model eval` finds on test, or None if that cannot be run."""
-    program = os.environ.get("LOOKOUT_MODEL", str(PROGRAM))
-    if not (root / "audio" / "test").is_dir() or not os.access(program, os.X_OK):
-        say(f"no figures of the test split in the card: {program} or a test split is missing")
+    if not (root / "audio" / "test").is_dir() or not os.access(program(), os.X_OK):
+        say(f"no figures of the test split in the card: {program()} or a test split is missing")
         return None
     done = subprocess.run(
-        [program, "eval", str(out), str(root), "--split", "test", "--json"], capture_output=True, text=True
+        [program(), "eval", str(out), str(root), "--split", "test", "--json"], capture_output=True, text=True
     )
     if done.returncode != 0:
         say(f"no figures of the test split in the card: {done.stderr.strip()}")
@@ -55,7 +59,7 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.P
         key = "both" if name == everything and len(config.modalities) == 2 else name
         test = f"{percent(found[key])} of {found['n'][key]}" if found and key in found else "not measured"
         text += f"| {name} | {percent(result['accuracy'])} of {result['n']} | {test} |\n"
-    shipped = "the shipped ones were trained on all of train" if config.refit else "these are the shipped ones"
+    shipped = "the shipped ones were trained on all of train" if config.refit != "no" else "these are the shipped ones"
     text += (
         f"\nOne run with seed {config.seed}: no spread is known. The held-out column is of encoders that were trained without that "
         f"part, in float32; {shipped}. Weights of the head and temperatures were learned on that same part, so its last row is a "

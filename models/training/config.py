@@ -8,6 +8,10 @@ import pathlib
 from .networks import Shape
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
+SIZES = pathlib.Path(__file__).parent / "sizes.ini"
+QUICK_STEPS = 12
+KINDS = ("sound", "picture")
+MOST_MODALITIES, EMBEDDINGS = 4, range(16, 65)
 
 
 class ConfigError(Exception):
@@ -29,6 +33,8 @@ class Modality:
     mixup: float  # share of batches that are mixed
     smooth: float  # label smoothing
     balance: float  # 0: examples count alike; 1: labels count alike
+    tune_steps: int  # with rounded weights, if there is [quantisation]
+    tune_rate: float
     keys: dict  # the rest, for the front end and bundle.ini
 
     @property
@@ -46,6 +52,13 @@ class Modality:
 
 
 @dataclasses.dataclass(frozen=True)
+class Quantisation:
+    """[quantisation]: weights of 4 or 8 bits."""
+
+    budget_bytes: int  # of all files together
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     name: str
     bundle: dict  # [bundle]
@@ -53,7 +66,8 @@ class Config:
     head: dict  # [head]
     detector: dict  # section name -> keys, for bundle.ini as they are
     seed: int
-    refit: bool  # train the encoders once more, on all of train
+    refit: str  # on all of train: "yes", the encoders once more; "tune", only the tuning; "no", nothing
+    quantisation: Quantisation  # None: 8 bits, not tuned
     extra: dict  # [extra]: other sources of examples
 
     def modality(self, name: str) -> Modality:
@@ -63,16 +77,41 @@ class Config:
         raise ConfigError(f"{self.name}: no [modality {name}]")
 
 
-OURS = {"stem", "blocks", "embedding", "steps", "batch", "rate", "decay", "drop", "mixup", "smooth", "balance"}
+OURS = {"size", "stem", "blocks", "embedding", "steps", "batch", "rate", "decay", "drop", "mixup", "smooth", "balance"}
+OURS |= {"tune_steps", "tune_rate"}
 
 
-def read_modality(path: str, name: str, section) -> Modality:
+def parsed(path) -> configparser.ConfigParser:
+    ini = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
+    with open(path, encoding="utf-8") as file:
+        ini.read_file(file)
+    return ini
+
+
+def size_keys(size: str, kind: str) -> dict:
+    sizes = parsed(SIZES)
+    if f"{size} {kind}" not in sizes:
+        known = ", ".join(section.split()[0] for section in sizes.sections() if section.split()[1] == kind)
+        raise ValueError(f"size = {size}: the sizes of a {kind} are {known}")
+    return dict(sizes[f"{size} {kind}"])
+
+
+def read_modality(path: str, section, size: str, quick: bool) -> Modality:
+    """@size  in place of what the section says of the encoder; None: as the section says."""
+    name = section.name.split(maxsplit=1)[1]
     try:
-        return Modality(
+        if section["kind"] not in KINDS:
+            raise ValueError(f"kind = {section['kind']}: not one of {', '.join(KINDS)}")
+        chosen = size or section.get("size")
+        if chosen:  # what is written beside `size =` wins over it; what is asked for by --size wins over that
+            keys = size_keys(chosen, section["kind"])
+            section.update(keys if size else {key: value for key, value in keys.items() if key not in section})
+        steps = section.getint("steps")
+        modality = Modality(
             name=name,
             kind=section["kind"],
             shape=Shape.parse(section["stem"], section["blocks"], section.getint("embedding", 32)),
-            steps=section.getint("steps"),
+            steps=QUICK_STEPS if quick else steps,
             batch=section.getint("batch", 64),
             rate=section.getfloat("rate", 3e-3),
             decay=section.getfloat("decay", 0.02),
@@ -80,36 +119,64 @@ def read_modality(path: str, name: str, section) -> Modality:
             mixup=section.getfloat("mixup", 0.0),
             smooth=section.getfloat("smooth", 0.05),
             balance=section.getfloat("balance", 0.5),
+            tune_steps=QUICK_STEPS if quick else section.getint("tune_steps", steps // 4),
+            tune_rate=section.getfloat("tune_rate", 1e-3),
             keys={key: value for key, value in section.items() if key not in OURS},
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: [modality {name}]: {error}") from error
+        if modality.shape.embedding not in EMBEDDINGS:
+            raise ValueError(f"embedding = {modality.shape.embedding}: not from {EMBEDDINGS[0]} to {EMBEDDINGS[-1]}")
+        if min(modality.size) < 1:
+            raise ValueError("nothing is left of the input")
+        return modality
+    except KeyError as error:
+        raise ConfigError(f"{path}: [{section.name}]: no key {error}") from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: [{section.name}]: {error}") from error
 
 
-def read(name: str) -> Config:
-    """Read the preset called @name, or the INI file at that path."""
-    path = pathlib.Path(name) if name.endswith(".ini") else PRESETS / f"{name}.ini"
-    ini = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
+def read_quantisation(path: str, ini):
+    if "quantisation" not in ini:
+        return None
     try:
-        with open(path, encoding="utf-8") as file:
-            ini.read_file(file)
-    except (OSError, configparser.Error) as error:
+        return Quantisation(budget_bytes=int(ini["quantisation"]["budget_bytes"]))
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: [quantisation]: budget_bytes: {error}") from error
+
+
+def read_refit(path: str, ini) -> str:
+    refit = ini.get("training", "refit", fallback="yes")
+    if refit not in ("yes", "tune", "no"):
+        raise ConfigError(f"{path}: [training] refit = {refit}: not one of yes, tune, no")
+    if refit == "tune" and "quantisation" not in ini:
+        raise ConfigError(f"{path}: [training] refit = tune: there is no [quantisation], so nothing is tuned")
+    return refit
+
+
+def read(name: str, size: str = None, quick: bool = False) -> Config:
+    """
+    Read the preset called @name, or the INI file at that path.
+    @size   of all encoders, instead of what the preset says.
+    @quick  only a few steps.
+    """
+    path = pathlib.Path(name) if name.endswith(".ini") else PRESETS / f"{name}.ini"
+    try:
+        ini = parsed(path)
+        seed = ini.getint("training", "seed", fallback=1)
+    except (OSError, ValueError, configparser.Error) as error:
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.ini")))
         raise ConfigError(f"{path}: {error}; the presets are {known}") from error
-    modalities = tuple(
-        read_modality(str(path), section.split()[1], ini[section])
-        for section in ini.sections()
-        if section.startswith("modality ")
-    )
-    if not modalities:
-        raise ConfigError(f"{path}: no [modality NAME] section")
+    sections = [ini[section] for section in ini.sections() if section.startswith("modality ")]
+    modalities = tuple(read_modality(str(path), section, size, quick) for section in sections)
+    if not 1 <= len(modalities) <= MOST_MODALITIES:
+        raise ConfigError(f"{path}: {len(modalities)} sections [modality NAME]; a bundle has 1 to {MOST_MODALITIES}")
     return Config(
         name=ini.get("bundle", "name", fallback=path.stem),
         bundle=dict(ini["bundle"]) if "bundle" in ini else {},
         modalities=modalities,
         head=dict(ini["head"]) if "head" in ini else {},
         detector={section: dict(ini[section]) for section in ini.sections() if section.split()[0] == "detector"},
-        seed=ini.getint("training", "seed", fallback=1),
-        refit=ini.getboolean("training", "refit", fallback=True),
+        seed=seed,
+        refit=read_refit(str(path), ini),
+        quantisation=read_quantisation(str(path), ini),
         extra=dict(ini["extra"]) if "extra" in ini else {},
     )

@@ -94,6 +94,13 @@ def judge_of(modality, kept: tuple, n_labels: int):
     return judge
 
 
+def made_with(stage: Stage, modality) -> dict:
+    """What a checkpoint depends on; with other values it is of no use."""
+    settings = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality) if field.name != "keys"}
+    settings |= modality.keys | {"seed": stage.config.seed, "labels": " ".join(stage.labels), "held out": stage.parts}
+    return {key: str(value) for key, value in settings.items() if not key.startswith("tune_")}
+
+
 def train(stage: Stage, modality, steps: int):
     """The whole stage; its result lies at path_of(..., "pt")."""
     stage.run.mkdir(parents=True, exist_ok=True)
@@ -105,12 +112,18 @@ def train(stage: Stage, modality, steps: int):
         networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding
     )
     say = lambda text: stage.say(f"{modality.name}: {text}")
-    model = learn.train(model, batches, modality, steps, seed, path_of(stage, modality, "checkpoint"), say, judge)
+    settings = learn.Settings(steps, modality.rate, modality.decay, modality.drop, seed, made_with(stage, modality))
+    model = learn.train(model, batches, settings, path_of(stage, modality, "checkpoint"), say, judge)
     with torch.no_grad():
         calibration = torch.cat([batches()[0] for _ in range(CALIBRATION_BATCHES)])
-    state = {"model": model.state_dict(), "labels": stage.labels, "n_targets": n_targets, "calibration": calibration}
-    learn.save(path_of(stage, modality, "pt"), state)
+    keep(stage, modality, "pt", model, n_targets, calibration)
     path_of(stage, modality, "checkpoint").unlink(missing_ok=True)
+
+
+def keep(stage: Stage, modality, suffix: str, model, n_targets: int, calibration: torch.Tensor, bits: dict = None):
+    """@bits  of a tuned encoder's layers; None: a float one."""
+    state = {"model": model.state_dict(), "labels": stage.labels, "n_targets": n_targets, "calibration": calibration}
+    learn.save(path_of(stage, modality, suffix), state | {"bits": bits, "made_with": made_with(stage, modality)})
 
 
 @dataclasses.dataclass
@@ -118,18 +131,30 @@ class Trained:
     """An encoder ready for use."""
 
     modality: object
-    encoder: object  # float
+    model: networks.Classifier  # its encoder is a networks.Encoder, or a quantise.Encoder once it was tuned
     calibration: torch.Tensor  # features of training examples
-    classifier: tuple  # weights [labels, items], bias [labels]
+    n_labels: int
+
+    @property
+    def classifier(self) -> tuple:
+        """Weights [labels, items] and bias [labels]."""
+        return self.model.logits.weight[: self.n_labels].detach(), self.model.logits.bias[: self.n_labels].detach()
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Features [n, channels, rows, columns] to embeddings [n, items]."""
         with torch.no_grad():
-            return torch.cat([self.encoder(part) for part in x.split(256)])
+            return torch.cat([self.model.encoder(part) for part in x.split(256)])
+
+    def rounded(self) -> quantise.Encoder:
+        """The encoder with 8 bits, or as it was tuned."""
+        encoder = self.model.encoder
+        if isinstance(encoder, quantise.Encoder):
+            return encoder
+        return quantise.Encoder(encoder, *input_parameters(self.modality)).eval().observe(self.calibration)
 
     def graph(self):
-        """The encoder in int8."""
-        return quantise.encoder(self.encoder, self.calibration, self.modality.name, *input_parameters(self.modality))
+        """The encoder in integers."""
+        return self.rounded().graph(self.modality.name, (self.modality.channels, *self.modality.size))
 
 
 def input_parameters(modality) -> tuple:
@@ -138,14 +163,15 @@ def input_parameters(modality) -> tuple:
     return range_parameters(math.log(float(modality.keys["floor"])), LOUDEST)
 
 
-def load(stage: Stage, modality) -> Trained:
-    state = torch.load(path_of(stage, modality, "pt"), weights_only=True)
+def load(stage: Stage, modality, suffix: str = "pt") -> Trained:
+    state = learn.restore(path_of(stage, modality, suffix), made_with(stage, modality))
     encoder = networks.Encoder(modality.channels, modality.shape)
-    model = networks.Classifier(encoder, state["n_targets"], modality.shape.embedding).eval()
+    if state["bits"]:
+        encoder = quantise.Encoder(encoder, *input_parameters(modality)).use(state["bits"])
+        encoder.set_ranges()
+    model = networks.Classifier(encoder, state["n_targets"], modality.shape.embedding)
     model.load_state_dict(state["model"])
-    n_labels = len(state["labels"])
-    classifier = model.logits.weight[:n_labels].detach(), model.logits.bias[:n_labels].detach()
-    return Trained(modality, encoder, state["calibration"], classifier)
+    return Trained(modality, model.eval(), state["calibration"], len(state["labels"]))
 
 
 def held_features(stage: Stage, modality):

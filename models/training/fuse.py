@@ -113,16 +113,13 @@ def graph(fusion: Fusion, classifiers: list, samples: list) -> Graph:
     """
     weights = torch.cat([w * matrix for w, (matrix, _) in zip(fusion.weights, classifiers)], 1)
     present = fusion.present + torch.stack([w * bias for w, (_, bias) in zip(fusion.weights, classifiers)], 1)
-    dense = torch.nn.Linear(weights.shape[1] + present.shape[1], len(fusion.bias))
-    with torch.no_grad():
-        dense.weight.copy_(torch.cat([weights, present / MASK_PRESENT], 1))
-        dense.bias.copy_(fusion.bias)
+    dense = quantise.Layer(torch.cat([weights, present / MASK_PRESENT], 1), fusion.bias)
     out = Graph("head")
     inputs = [
         out.input(f"embedding{i + 1}", (1, s.shape[1]), quantise.EMBEDDING_SCALE, 0) for i, s in enumerate(samples)
     ]
     inputs.append(out.input("present", (1, len(samples)), quantise.EMBEDDING_SCALE, 0))
-    shape = (1, dense.in_features)
+    shape = (1, dense.weights.shape[1])
     joined = out.run("CONCATENATION", inputs, "joined", shape, quantise.EMBEDDING_SCALE, 0, axis=1)
     low, high = extremes(dense, samples)
     out.outputs = [quantise.add_dense(out, "scores", joined, dense, range_parameters(low * SPARE, high * SPARE))]
@@ -137,6 +134,6 @@ def extremes(dense, samples: list) -> tuple:
         mask = torch.tensor([[float(i in chosen) for i in range(len(samples))]]).expand(n, -1)
         for _ in range(8):
             parts = [s[torch.randperm(len(s))[:n]] * mask[:, i : i + 1] for i, s in enumerate(samples)]
-            scores = dense(torch.cat(parts + [mask * MASK_PRESENT], 1)).detach()
+            scores = dense(torch.cat([*parts, mask * MASK_PRESENT], 1)).detach()
             low, high = min(low, float(scores.min())), max(high, float(scores.max()))
     return low, high

@@ -6,9 +6,11 @@ AdamW with one warm-up and a cosine to zero; what is kept is a moving average of
 """
 
 import copy
+import dataclasses
 import math
 import os
 import pathlib
+import pickle
 import time
 
 import numpy as np
@@ -60,62 +62,98 @@ class Average:
                     mine.copy_(theirs)
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    steps: int
+    rate: float  # the highest
+    decay: float  # of weights
+    drop: float  # dropout before the embedding
+    seed: int
+    made_with: dict  # what the checkpoint must have been made with, to go on from it
+
+
+class KeepError(Exception):
+    """A sentence on a file that cannot be written, or is not what it should be."""
+
+
 def save(path: pathlib.Path, state: dict):
     """Whole or not at all: a full disk must not cost the last checkpoint."""
     part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as RuntimeError
+        part.unlink(missing_ok=True)
+        raise KeepError(f"{path}: cannot be written ({error}); what was there before is kept") from error
 
 
-def train(model, batch_of, config, steps: int, seed: int, checkpoint: pathlib.Path, say, judge=None):
+def restore(path: pathlib.Path, made_with: dict) -> dict:
+    """A state that save() wrote, if it was made with the same settings."""
+    try:
+        state = torch.load(path, weights_only=True)
+        found = state["made_with"]
+    except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise KeepError(f"{path}: damaged, or not of this kit ({error}); remove it to train anew") from error
+    other = [key for key in made_with | found if made_with.get(key) != found.get(key)]
+    if other:
+        key = other[0]
+        raise KeepError(
+            f"{path}: made with other settings: {key} was {found.get(key)}, now it is {made_with.get(key)}; "
+            "remove the file to train anew, or name another OUT"
+        )
+    return state
+
+
+def cross_entropy(model, x, y, weight, drop: float):
+    """Weighted, with distributions as targets."""
+    return (weight * -(y * functional.log_softmax(model(x, drop), 1)).sum(1)).mean()
+
+
+def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, judge=None, before=None, loss_of=cross_entropy):
     """
     Train @model and return the average of its weights.
     @batch_of  function of no arguments: features [n, c, h, w], targets [n, labels] (probabilities), weights [n].
     @judge     function of a model: what to print of it now and then, on examples that are not trained on.
+    @before    function of the step, called before each.
+    @loss_of   function of model, features, targets, weights and dropout.
     """
-    torch.manual_seed(seed)
+    steps = settings.steps
+    torch.manual_seed(settings.seed)
     model = model.to(memory_format=torch.channels_last)
-    average, tuner, first = Average(model), optimiser(model, config.decay), 0
+    average, tuner, first = Average(model), optimiser(model, settings.decay), 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = restore(checkpoint, settings.made_with)
         model.load_state_dict(state["model"])
         average.model.load_state_dict(state["average"])
         tuner.load_state_dict(state["tuner"])
         first = state["step"]
-        torch.manual_seed(seed + first)
+        torch.manual_seed(settings.seed + first)
         say(f"goes on from step {first} of {steps}")
     began, loss_sum, n_sum = time.monotonic(), 0.0, 0
     model.train()
     for step in range(first, steps):
         for group in tuner.param_groups:
-            group["lr"] = rate_at(step, steps, config.rate)
+            group["lr"] = rate_at(step, steps, settings.rate)
+        if before:
+            before(step)
         x, y, weight = batch_of()
-        logits = model(x.contiguous(memory_format=torch.channels_last), config.drop)
-        loss = (weight * -(y * functional.log_softmax(logits, 1)).sum(1)).mean()
+        loss = loss_of(model, x.contiguous(memory_format=torch.channels_last), y, weight, settings.drop)
         tuner.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         tuner.step()
         average.update(model, step)
         loss_sum, n_sum = loss_sum + float(loss.detach()), n_sum + 1
+        if not math.isfinite(loss_sum):
+            raise KeepError(f"step {step + 1}: the loss is no number any more; try a lower rate than {settings.rate}")
         if (step + 1) % REPORT_STEPS == 0 or step + 1 == steps:
-            done = step + 1 - first
-            left = (time.monotonic() - began) / done * (steps - step - 1)
-            held = (
-                f", {judge(average.model)}"
-                if judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps)
-                else ""
-            )
+            left = (time.monotonic() - began) / (step + 1 - first) * (steps - step - 1)
+            judged = judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps)
+            held = f", {judge(average.model)}" if judged else ""
             say(f"step {step + 1}/{steps}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
             loss_sum, n_sum = 0.0, 0
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < steps:
-            save(
-                checkpoint,
-                {
-                    "model": model.state_dict(),
-                    "average": average.model.state_dict(),
-                    "tuner": tuner.state_dict(),
-                    "step": step + 1,
-                },
-            )
+            parts = {"model": model, "average": average.model, "tuner": tuner}
+            state = {name: part.state_dict() for name, part in parts.items()}
+            save(checkpoint, state | {"step": step + 1, "made_with": settings.made_with})
     return average.model

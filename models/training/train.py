@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """From a data set to a bundle: the encoders, the head, the files.
 
-Each encoder is trained with a part of the training examples held out (whole source recordings); on that part the head
-is learned and calibrated. If the preset says `refit = yes`, each is then trained once more on everything, with the same
-steps and seed, and the bundle has these: what was learned of the head are weights, biases and temperatures, which go
-over to the second encoders. It doubles the time.
+Each encoder is trained with a part of the training examples held out (whole source recordings). With [quantisation],
+layers then get 4 or 8 bits, and the encoders are tuned with them (tune.py). On the held-out part the head is learned and
+calibrated. If the preset says `refit = yes`, each encoder is trained once more on everything, with the same steps and
+seed, and tuned; with `refit = tune` only the tuning is on everything. The bundle has these encoders then: what was
+learned of the head are weights, biases and temperatures, which go over to them.
 """
 
 import json
@@ -16,7 +17,7 @@ import sys
 
 import torch
 
-from . import bundle, card, encode, fuse
+from . import bundle, card, encode, fuse, learn
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"sound": 5, "picture": 10}  # one in so many is held out
@@ -40,15 +41,38 @@ def stage_of(config, root, run, modality, held: bool, say) -> encode.Stage:
     return encode.Stage(config, root, extra, run, PARTS[modality.kind] if held else 0, say)
 
 
-def encoders(jobs: list, run: pathlib.Path, say):
-    """Run `python -m training encoder ...` for each of @jobs (arguments), a few at a time."""
+def jobs_of(config) -> list:
+    """(stage, its jobs): arguments of commands, the jobs of one stage side by side."""
+    names, tuned = [m.name for m in config.modalities], config.quantisation is not None
+    stages = [[["encoder", name, "--held"] for name in names]]
+    if tuned:
+        stages.append([["allocate"]])
+    if tuned and config.refit != "tune":
+        stages.append([["tune", name, "--held"] for name in names])
+    if config.refit == "yes":
+        stages.append([["encoder", name] for name in names])
+    if tuned and config.refit != "no":
+        stages.append([["tune", name] for name in names])
+    return stages
+
+
+def result_of(run: pathlib.Path, job: list) -> pathlib.Path:
+    if job[0] == "allocate":
+        return run / "bits.json"
+    return run / f"{job[1]}-{'held' if '--held' in job else 'all'}.{'tuned.pt' if job[0] == 'tune' else 'pt'}"
+
+
+def steps(jobs: list, common: list, run: pathlib.Path, say):
+    """Run `python -m training JOB` for each of @jobs that has no result yet, a few at a time."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    jobs = [job for job in jobs if not (run / f"{job[4]}-{'held' if '--held' in job else 'all'}.pt").exists()]
+    jobs = [job for job in jobs if not result_of(run, job).exists()]
     running = []
     try:
         while jobs or running:
             while jobs and len(running) < SIDE_BY_SIDE:
-                running.append(subprocess.Popen([sys.executable, "-m", "training", *jobs.pop(0)], env=environment))
+                command, *rest = jobs.pop(0)
+                arguments = [sys.executable, "-m", "training", command, *common, *rest]
+                running.append(subprocess.Popen(arguments, env=environment))
             first = running.pop(0)
             if first.wait() != 0:
                 raise SystemExit(first.returncode)
@@ -60,9 +84,10 @@ def encoders(jobs: list, run: pathlib.Path, say):
 def embeddings(config, root, run, say) -> tuple:
     """Of the first encoders: what the head is learned on, and the classifiers."""
     held, classifiers = [], []
+    suffix = "tuned.pt" if config.quantisation and config.refit != "tune" else "pt"
     for modality in config.modalities:
         stage = stage_of(config, root, run, modality, True, say)
-        trained = encode.load(stage, modality)
+        trained = encode.load(stage, modality, suffix)
         x, labels, numbers = encode.held_features(stage, modality)
         held.append((fuse.Held(trained.embed(x), labels), numbers))
         classifiers.append(trained.classifier)
@@ -111,8 +136,8 @@ def finish(config, root, run, out: pathlib.Path, say):
         say(f"held out, {name}: {share:.4f} of {n}")
     graphs, last, samples = {}, [], []
     for modality in config.modalities:
-        stage = stage_of(config, root, run, modality, not config.refit, say)
-        trained = encode.load(stage, modality)
+        stage = stage_of(config, root, run, modality, config.refit == "no", say)
+        trained = encode.load(stage, modality, "tuned.pt" if config.quantisation else "pt")
         graphs[modality.name] = trained.graph()
         last.append(trained.classifier)
         samples.append(trained.embed(trained.calibration))

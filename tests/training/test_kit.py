@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The exporter writes what the engine and TensorFlow Lite Micro compute as the kit's integer simulation does."""
-import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import subprocess
@@ -20,7 +20,7 @@ from PIL import Image  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from training import config, flat, graph, integer, learn, networks, tflite  # noqa: E402
+from training import allocate, config, flat, graph, integer, learn, networks, quantise, tflite  # noqa: E402
 
 try:
     from tflite_micro import runtime
@@ -167,6 +167,7 @@ high_hz = 7000
 floor = 1e-6
 stem = 4/2
 blocks = 8/2 8
+embedding = 16
 steps = 40
 [modality picture]
 kind = picture
@@ -176,6 +177,10 @@ crop = centre-square
 stem = 4/2
 blocks = 8/2 8
 steps = 40
+[quantisation]
+budget_bytes = 10500
+[training]
+refit = no
 [head]
 unknown = 0.3
 [detector]
@@ -203,6 +208,139 @@ def made_data(root):
                 Image.fromarray(noisy).save(pictures / f'{i}.png')
 
 
+def small_encoder(seed):
+    """Not trained, but with batch normalisation that does something; 4 and 8 bits as it comes."""
+    torch.manual_seed(seed)
+    model = networks.Encoder(2, networks.Shape.parse('6/2', '10 10 12/2', 16))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.3, 2)
+            module.weight.data.uniform_(0.5, 2)
+            module.bias.data.normal_(0, 0.5)
+    examples = torch.randn(32, 2, 13, 9)
+    encoder = quantise.Encoder(model.eval(), 0.03, 5).eval().observe(examples)
+    bits = np.random.default_rng(seed).choice([4, 8], len(encoder.layers))
+    return model, encoder.use(dict(zip(encoder.layers, map(int, bits)))), examples
+
+
+class Quantised(unittest.TestCase):
+    def test_networks_of_4_and_8_bits_give_the_same_bytes_in_engine_simulation_and_tensorflow_lite_micro(self):
+        for seed in range(6):
+            _, encoder, _ = small_encoder(seed)
+            out = encoder.graph('small', (2, 13, 9))
+            file, inputs = tflite.model(out), inputs_of(out, 1, seed)
+            simulated = integer.run(out, inputs)[0].tobytes()
+            self.assertEqual(engine(file, inputs), simulated, f'seed {seed}')
+            if runtime:
+                micro = runtime.Interpreter.from_bytes(file)
+                micro.set_input(inputs[0], 0)
+                micro.invoke()
+                self.assertEqual(micro.get_output(0).tobytes(), simulated, f'seed {seed}')
+
+    def test_what_is_tuned_is_what_the_integers_compute(self):
+        for seed in range(4):
+            _, encoder, examples = small_encoder(seed)
+            out = encoder.graph('small', (2, 13, 9))
+            x = graph.quantised(examples.permute(0, 2, 3, 1).numpy(), 0.03, 5)
+            found = integer.run(out, [x])[0].astype(int)
+            with torch.no_grad():
+                wanted = (encoder(examples) * 128).round().numpy()
+            self.assertLessEqual(np.abs(found - wanted).max(), 6)
+            self.assertLess(np.abs(found - wanted).mean(), 1)
+
+    def test_8_bits_are_close_to_the_float_network_and_4_bits_are_further(self):
+        model, encoder, examples = small_encoder(1)
+        off = {}
+        for bits in (8, 4):
+            encoder.use({layer: bits for layer in encoder.layers})
+            with torch.no_grad():
+                off[bits] = float((encoder(examples) - model(examples)).square().mean().sqrt())
+        self.assertLess(off[8], 0.02)
+        self.assertLess(2 * off[8], off[4])
+
+    def test_a_dense_layer_of_4_bits_has_one_scale_and_a_convolution_one_for_each_channel(self):
+        _, encoder, _ = small_encoder(1)
+        encoder.use({layer: 4 for layer in encoder.layers})
+        self.assertEqual(len(encoder.layers['dense'].scales), 1)
+        self.assertEqual(len(encoder.layers['block1/pointwise'].scales), 10)
+
+    def test_gradients_of_scales_are_those_of_learned_step_sizes(self):
+        """Of (round(w / s) - w / s) inside the range, of its end outside; times s, for the logarithm is learned."""
+        layer = quantise.Layer(torch.tensor([[0.31, -2.0, 0.04]]), torch.zeros(1))
+        layer.use(4)
+        layer.first.fill_(0.1)
+        layer.rounded().sum().backward()
+        self.assertAlmostEqual(float(layer.stretch.grad[0]), ((3 - 3.1) + -7 + (0 - 0.4)) * 0.1, places=5)
+        self.assertEqual(layer.weights.grad.tolist(), [[1.0, 0.0, 1.0]])
+
+    def test_a_channel_of_hardly_any_weight_keeps_its_bias(self):
+        layer = quantise.Layer(torch.tensor([[1e-9, 0.0], [1.0, 0.5]]), torch.tensor([0.7, 0.2]))
+        out = graph.Graph('one')
+        x = out.input('x', (1, 2), 0.02, 3)
+        out.outputs = [quantise.add_dense(out, 'dense', x, layer, (0.01, 0))]
+        found = integer.run(out, [np.array([[3, 3]], np.int8)])[0]
+        self.assertEqual(found.tolist(), [[70, 20]])
+        self.assertEqual(engine(tflite.model(out), [np.array([[3, 3]], np.int8)]), found.tobytes())
+
+    def test_tuning_moves_the_loss_of_4_bits_down(self):
+        model, encoder, examples = small_encoder(3)
+        encoder.use({layer: 4 for layer in encoder.layers})
+        with torch.no_grad():
+            wanted = model(examples)
+        loss = lambda: (encoder(examples) - wanted).square().mean()
+        before, tuner = float(loss().detach()), torch.optim.Adam(encoder.parameters(), lr=2e-3)
+        for _ in range(30):
+            tuner.zero_grad()
+            loss().backward()
+            tuner.step()
+        self.assertLess(float(loss().detach()), 0.8 * before)
+
+
+class Allocation(unittest.TestCase):
+    def items(self, seed, n=9):
+        rng = np.random.default_rng(seed)
+        return [allocate.Item('sound', f'layer{i}', int(rng.integers(1, 40)) * 16, float(rng.normal(0.3, 0.3))) for i in range(n)]
+
+    def test_the_knapsack_finds_what_trying_everything_finds(self):
+        for seed in range(20):
+            items = self.items(seed)
+            need = sum(item.saved_bytes for item in items) * (seed + 1) // 21
+            sets = [[item for i, item in enumerate(items) if chosen >> i & 1] for chosen in range(2 ** len(items))]
+            cost = lambda chosen: sum(max(item.loss, 0) for item in chosen)
+            best = min(cost(chosen) for chosen in sets if sum(item.saved_bytes for item in chosen) >= need)
+            found = allocate.knapsack(items, need)
+            self.assertGreaterEqual(sum(item.saved_bytes for item in found), need)
+            self.assertAlmostEqual(cost(found), best)
+
+    def test_nothing_to_save_gives_4_bits_to_no_layer_and_too_much_to_all(self):
+        items = self.items(1)
+        self.assertEqual(allocate.knapsack(items, 0), [])
+        self.assertEqual(len(allocate.knapsack(items, 10**9)), len(items))
+
+    def test_what_layers_save_adds_up_to_what_the_file_loses(self):
+        _, encoder, examples = small_encoder(2)
+        encoder.use({layer: 8 for layer in encoder.layers})
+        model = networks.Classifier(encoder, 3, 16)
+        batch = examples, torch.full((32, 3), 1 / 3), torch.ones(32)
+        items = allocate.measure(model, 'small', (2, 13, 9), [batch])
+        before = allocate.file_bytes(encoder, 'small', (2, 13, 9))
+        encoder.use({item.layer: 4 for item in items})
+        saved = before - allocate.file_bytes(encoder, 'small', (2, 13, 9))
+        more = saved - sum(item.saved_bytes for item in items)  # operators of 4 bits are named once
+        self.assertGreaterEqual(more, -16)
+        self.assertLessEqual(more, 48 * len(items))
+
+    def test_measuring_leaves_the_network_as_it_was(self):
+        _, encoder, examples = small_encoder(2)
+        encoder.use({layer: 8 for layer in encoder.layers})
+        model = networks.Classifier(encoder, 3, 16)
+        before = [p.clone() for p in model.parameters()]
+        allocate.measure(model, 'small', (2, 13, 9), [(examples, torch.full((32, 3), 1 / 3), torch.ones(32))])
+        self.assertTrue(all((a == b).all() for a, b in zip(before, model.parameters())))
+        self.assertEqual(set(encoder.bits.values()), {8})
+
+
 class Training(unittest.TestCase):
     def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(self):
         calls, said = [], []
@@ -213,16 +351,42 @@ class Training(unittest.TestCase):
                 raise KeyboardInterrupt
             return torch.rand(8, 1, 8, 8), torch.full((8, 2), 0.5), torch.ones(8)
 
-        modality = dataclasses.make_dataclass('Modality', ['decay', 'rate', 'drop'])(0.01, 1e-3, 0.0)
+        settings = learn.Settings(12, 1e-3, 0.01, 0.0, 1, {'stem': '4'})
         make = lambda: networks.Classifier(networks.Encoder(1, networks.Shape.parse('4', '4', 8)), 2, 8)
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(learn, 'CHECKPOINT_STEPS', 5):
             path = pathlib.Path(folder) / 'checkpoint'
             with self.assertRaises(KeyboardInterrupt):
-                learn.train(make(), lambda: batch_of(8), modality, 12, 1, path, said.append)
+                learn.train(make(), lambda: batch_of(8), settings, path, said.append)
             calls.clear()
-            learn.train(make(), lambda: batch_of(None), modality, 12, 1, path, said.append)
+            learn.train(make(), lambda: batch_of(None), settings, path, said.append)
         self.assertIn('goes on from step 5 of 12', said)
         self.assertEqual(len(calls), 7)
+
+    def test_what_was_kept_with_other_settings_is_refused_by_the_key_that_differs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'checkpoint'
+            learn.save(path, {'made_with': {'stem': '4', 'seed': '1'}})
+            with self.assertRaisesRegex(learn.KeepError, 'stem was 4, now it is 8'):
+                learn.restore(path, {'stem': '8', 'seed': '1'})
+            path.write_bytes(b'not a checkpoint')
+            with self.assertRaisesRegex(learn.KeepError, 'damaged'):
+                learn.restore(path, {})
+
+    def test_a_full_disk_keeps_what_was_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'checkpoint'
+            learn.save(path, {'made_with': {'step': '1'}})
+            with mock.patch('torch.save', side_effect=OSError(28, 'No space left on device')):
+                with self.assertRaisesRegex(learn.KeepError, 'No space left.*kept'):
+                    learn.save(path, {'made_with': {'step': '2'}})
+            self.assertEqual(learn.restore(path, {'step': '1'})['made_with'], {'step': '1'})
+            self.assertEqual([entry.name for entry in path.parent.iterdir()], ['checkpoint'])
+
+    def test_a_loss_that_is_no_number_ends_the_run(self):
+        batch = lambda: (torch.full((8, 1, 8, 8), float('nan')), torch.full((8, 2), 0.5), torch.ones(8))
+        model = networks.Classifier(networks.Encoder(1, networks.Shape.parse('4', '4', 8)), 2, 8)
+        with self.assertRaisesRegex(learn.KeepError, 'no number.*lower rate'):
+            learn.train(model, batch, learn.Settings(3, 1e-3, 0.0, 0.0, 1, {}), pathlib.Path('none'), print)
 
 
 class Path(unittest.TestCase):
@@ -238,13 +402,52 @@ class Path(unittest.TestCase):
             checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
             self.assertEqual(checked.returncode, 0, checked.stderr)
             self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
+            bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
+            self.assertEqual(set(bits), {4, 8})
+            self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
 
-    def test_a_preset_that_is_wrong_is_told_with_its_section_and_key(self):
+class Presets(unittest.TestCase):
+    def refused(self, text, pattern, **options):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / 'wrong.ini'
-            path.write_text(PRESET.replace('stem = 4/2', 'stem = four', 1))
-            with self.assertRaisesRegex(config.ConfigError, 'modality sound.*four'):
-                config.read(str(path))
+            path.write_text(text)
+            with self.assertRaisesRegex(config.ConfigError, pattern):
+                config.read(str(path), **options)
+
+    def test_a_preset_that_is_wrong_is_told_with_its_section_and_key(self):
+        self.refused(PRESET.replace('stem = 4/2', 'stem = four', 1), 'modality sound.*four')
+        self.refused(PRESET.replace('blocks = 8/2 8', '', 1), 'modality sound.*no key .blocks')
+        self.refused(PRESET.replace('kind = sound', 'kind = smell'), 'smell.*sound, picture')
+        self.refused(PRESET.replace('embedding = 16', 'embedding = 8'), 'embedding = 8: not from 16 to 64')
+        self.refused(PRESET.replace('budget_bytes = 10500', 'budget_bytes = small'), 'quantisation.*small')
+        self.refused(PRESET.replace('refit = no', 'refit = maybe'), 'refit = maybe: not one of yes, tune, no')
+        self.refused(PRESET.replace('refit = no', 'seed = one'), 'one')
+        self.refused(PRESET, 'size = huge: the sizes of a sound are nano, micro, small, base', size='huge')
+        self.refused('[bundle]\nname = empty\n', '0 sections.*1 to 4')
+
+    def test_every_size_has_more_parameters_than_the_one_before(self):
+        before = {'sound': 0, 'picture': 0}
+        for size in ('nano', 'micro', 'small', 'base'):
+            for modality in config.read('yard', size).modalities:
+                n = sum(p.numel() for p in networks.Encoder(modality.channels, modality.shape).parameters())
+                self.assertGreater(n, 1.5 * before[modality.kind])
+                before[modality.kind] = n
+
+    def test_keys_beside_a_size_win_over_it(self):
+        text = PRESET.replace('stem = 4/2\nblocks = 8/2 8\nembedding = 16', 'size = micro\nembedding = 48')
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'sized.ini'
+            path.write_text(text)
+            sound = config.read(str(path)).modality('sound')
+            self.assertEqual((sound.shape.stem, sound.shape.embedding, sound.keys['bands']), (16, 48, '16'))
+            self.assertEqual(config.read(str(path), 'nano').modality('sound').shape.embedding, 16)
+
+    def test_any_set_of_modalities_can_be_asked_for(self):
+        picture = '[modality picture]' + PRESET.split('[modality picture]')[1]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'set.ini'
+            path.write_text(picture + picture.split('[quantisation]')[0].replace('[modality picture]', '[modality door]'))
+            self.assertEqual([m.name for m in config.read(str(path)).modalities], ['picture', 'door'])
 
 
 tap.main()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Between float encoders and the bundle: bits for each layer within the budget, then tuning with these bits.
+
+`[quantisation] budget_bytes` holds for the files of all encoders and the head together. README.md tells the keys.
+"""
+
+import torch
+
+from . import allocate, encode, fuse, learn, networks, quantise, tflite
+
+MEASURE_BATCHES = 16  # for the change of loss
+BUDGET_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of what 4 bits can save, points of the frontier
+RANDOM_CHOICES = 5
+
+
+def head_bytes(config, n_labels: int) -> int:
+    """Of a head that knows nothing: its size is the same."""
+    n = len(config.modalities)
+    fusion = fuse.Fusion(torch.ones(n), torch.zeros(n_labels, n), torch.zeros(n_labels), {})
+    zeros = [torch.zeros(n_labels, m.shape.embedding) for m in config.modalities]
+    classifiers = [(values, torch.zeros(n_labels)) for values in zeros]
+    return len(tflite.model(fuse.graph(fusion, classifiers, zeros)))
+
+
+def rounded_classifier(stage, modality) -> tuple:
+    """(networks.Classifier with a quantise.Encoder of 8 bits, its file), from the float one that was trained."""
+    trained = encode.load(stage, modality)
+    trained.model.encoder = trained.rounded()
+    return trained.model.eval()
+
+
+def fixed_batches(stage, modality) -> tuple:
+    """Batches as training draws them, the same every time; and what is held out."""
+    torch.manual_seed(stage.config.seed)
+    batches, kept, _ = encode.prepare(stage, modality)
+    return [batches() for _ in range(MEASURE_BATCHES)], kept
+
+
+class Budget:
+    """The encoders of a run at 8 bits, what each layer's 4 bits cost and save, and what the files may have."""
+
+    def __init__(self, config, stage_of):
+        self.models, self.kept, self.items, self.labels = {}, {}, [], stage_of(config.modalities[0]).labels
+        self.head = head_bytes(config, len(self.labels))
+        self.bytes_8 = self.head
+        for modality in config.modalities:
+            stage = stage_of(modality)
+            model = rounded_classifier(stage, modality)
+            batches, self.kept[modality.name] = fixed_batches(stage, modality)
+            size = (modality.channels, *modality.size)
+            self.bytes_8 += allocate.file_bytes(model.encoder, modality.name, size)
+            stage.say(f"{modality.name}: what does 4 bits cost in each of {len(model.encoder.layers)} layers?")
+            self.items += allocate.measure(model, modality.name, size, batches)
+            self.models[modality.name] = model
+
+    @property
+    def most_saved(self) -> int:
+        return sum(item.saved_bytes for item in self.items)
+
+    def bytes_of(self, chosen: list) -> int:
+        return self.bytes_8 - sum(item.saved_bytes for item in chosen)
+
+    def facts(self, chosen: list) -> dict:
+        return {"bytes": self.bytes_of(chosen), "bytes_8": self.bytes_8, "bytes_4": self.bytes_8 - self.most_saved}
+
+
+def choose(config, stage_of, path, say):
+    """Measure, choose the layers that get 4 bits, and write that to @path."""
+    budget = Budget(config, stage_of)
+    least, allowed = budget.bytes_8 - budget.most_saved, config.quantisation.budget_bytes
+    if allowed < least:
+        raise encode.data.DataError(
+            f"[quantisation] budget_bytes = {allowed}: with all layers at 4 bits the files still have {least} bytes; "
+            "allow more, or make the encoders smaller"
+        )
+    chosen = allocate.knapsack(budget.items, budget.bytes_8 - allowed)
+    allocate.write(path, budget.items, chosen, budget.facts(chosen) | {"budget_bytes": allowed})
+    sizes = f"{budget.bytes_of(chosen)} bytes, at 8 bits {budget.bytes_8}, allowed {allowed}"
+    say(f"{len(chosen)} of {len(budget.items)} layers get 4 bits: {sizes}")
+
+
+def frontier(config, stage_of, path, say):
+    """Loss and accuracy on what is held out over bytes, not tuned: by knapsack, at random, and the worst way round."""
+    budget = Budget(config, stage_of)
+    rows = []
+    for share in BUDGET_SHARES:
+        to_save = round(budget.most_saved * (1 - share))
+        choices = [("knapsack", allocate.knapsack(budget.items, to_save)), ("inverse", allocate.inverse(budget.items, to_save))]
+        choices += [("random", allocate.random(budget.items, to_save, seed)) for seed in range(RANDOM_CHOICES)]
+        for name, chosen in choices:
+            row = {"choice": name, "bytes": budget.bytes_of(chosen)}
+            for modality in config.modalities:
+                row |= held_figures(budget, modality, allocate.bits_of(budget.items, chosen)[modality.name])
+            rows.append(row)
+        say(f"{rows[-len(choices)]}")
+    allocate.write_frontier(path, rows)
+
+
+def held_figures(budget: Budget, modality, bits: dict) -> dict:
+    model = budget.models[modality.name]
+    model.encoder.use(bits)
+    examples, _ = kept = budget.kept[modality.name]
+    p = encode.probabilities(model, modality, kept, len(budget.labels))
+    model.encoder.use({layer: 8 for layer in bits})
+    y = torch.tensor([e.label for e in examples])
+    loss = -p[torch.arange(len(y)), y].clamp(min=1e-9).log().mean()
+    right = (p.argmax(1) == y).float().mean()
+    return {f"{modality.name} accuracy": round(float(right), 4), f"{modality.name} loss": round(float(loss), 4)}
+
+
+def tune(stage, source, modality, bits: dict, steps: int):
+    """
+    Train on with rounded weights and activations; the result lies at encode.path_of(..., "tuned.pt").
+    @source  the stage whose float encoder is the beginning.
+    """
+    trained = encode.load(source, modality)
+    model = trained.model
+    model.encoder = trained.rounded().use(bits)
+    torch.manual_seed(stage.config.seed)
+    batches, kept, n_targets = encode.prepare(stage, modality)
+    if n_targets != model.logits.out_features:
+        raise encode.data.DataError(f"{encode.path_of(source, modality, 'pt')}: has {model.logits.out_features} targets, not {n_targets}")
+
+    def before(step: int):
+        model.encoder.set_ranges(moves=step < steps // 2)
+
+    checkpoint = encode.path_of(stage, modality, "tuned.checkpoint")
+    made_with = encode.made_with(stage, modality) | {"bits": bits, "tune_steps": steps, "tune_rate": modality.tune_rate}
+    settings = learn.Settings(steps, modality.tune_rate, modality.decay, modality.drop, stage.config.seed, made_with)
+    judge = encode.judge_of(modality, kept, len(stage.labels))
+    say = lambda text: stage.say(f"{modality.name}, tuned: {text}")
+    before(0)
+    model = learn.train(model, batches, settings, checkpoint, say, judge, before=before)
+    encode.keep(stage, modality, "tuned.pt", model, n_targets, trained.calibration, bits)
+    checkpoint.unlink(missing_ok=True)
