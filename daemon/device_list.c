@@ -19,15 +19,10 @@ struct device_list {
     bool late;                 /* the scan took longer than anyone waits */
 };
 
-/* The node that a sensor's device is. Looks at names only, asks no driver. */
 static bool sensor_has(const struct sensor_status *sensor, const struct device_info *device) {
     char node[PATH_MAX];
 
-    if (sensor->kind != device->kind)
-        return false;
-    if (sensor->kind == SOURCE_ALSA)
-        return devices_sound_node(sensor->device, node) == 0 && strcmp(node, device->node) == 0;
-    return realpath(sensor->device, node) && strcmp(node, device->node) == 0;
+    return devices_node(sensor->kind, sensor->device, node) == 0 && strcmp(node, device->node) == 0;
 }
 
 static json_t *found_json(const struct daemon *daemon, const struct device_info *device) {

@@ -36,6 +36,7 @@ static const struct {
     [JOURNAL_STATE] = { "2d787aa62f3b488aba38a90091819980", false },
     [JOURNAL_STALLED] = { "f3eec0aa02764629895d898bb7598fe0", false },
     [JOURNAL_RECORDING] = { "5e2a47ed2d674ef993b95671301f233d", false },
+    [JOURNAL_LOOK] = { "17aa3d638bc547088caa2ce3e048b169", false },
 };
 
 /* How often a kind was written in the running ten seconds. */

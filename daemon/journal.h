@@ -27,8 +27,9 @@ enum journal_kind {
     JOURNAL_STATE,
     JOURNAL_STALLED,
     JOURNAL_RECORDING,
+    JOURNAL_LOOK,
 };
-enum { JOURNAL_KINDS = JOURNAL_RECORDING + 1 };
+enum { JOURNAL_KINDS = JOURNAL_LOOK + 1 };
 
 /** A field beside the message: SENSOR=gate. */
 struct journal_field {

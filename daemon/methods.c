@@ -188,6 +188,14 @@ static struct message *stop_record(const struct request *request) {
     return recordings_stop(&request->client->recordings, request->daemon);
 }
 
+/* NULL if it streams from now on. */
+static struct message *look(const struct request *request) {
+    if (!request->call->more)
+        return service_error("ExpectedMore", NULL, NULL);
+    return looker_new(request->daemon, request->connection, request->call->parameters,
+                      &request->client->looker);
+}
+
 static const struct method {
     const char *name, *parameters;
     answer_fn *answer;
@@ -207,6 +215,7 @@ static const struct method {
     { LOOKOUT ".Reload", "", reload },
     { LOOKOUT ".Record", "sensors", record },
     { LOOKOUT ".StopRecord", "", stop_record },
+    { LOOKOUT ".Look", "sensor device", look },
 };
 
 static const struct method *method_named(const char *name) {
@@ -254,7 +263,8 @@ void methods_call(struct connection *connection, const struct varlink_call *call
     if (message && call->oneway)
         message_unref(message);
     else if (message || !request.client ||
-             (!request.client->subscription && !request.client->waits_for_devices))
+             !(request.client->subscription || request.client->looker ||
+               request.client->waits_for_devices))
         connection_send(connection, message);
 }
 
@@ -264,6 +274,7 @@ void methods_gone(struct connection *connection, void *user) {
     if (!client)
         return;
     subscription_free(client->subscription);
+    looker_free(client->looker);
     if (client->recordings.n > 0)
         message_unref(recordings_stop(&client->recordings, user)); /* nobody is left to hear it */
     free(client);

@@ -107,6 +107,26 @@ json_t *status_tasks(const struct daemon *daemon) {
     return list;
 }
 
+static bool uses(const struct task_options *task, const char *sensor) {
+    for (size_t m = 0; m < BUNDLE_MODALITIES_MAX; m++)
+        if (strcmp(task->sensors[m], sensor) == 0)
+            return true;
+    return false;
+}
+
+json_t *status_tasks_of(const struct daemon *daemon, const char *sensor) {
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && sensor[0] && i < daemon->plan->options.n_tasks; i++) {
+        const struct task_options *task = &daemon->plan->options.tasks[i];
+        struct task_status status;
+
+        if (uses(task, sensor) && pipeline_task_named(daemon, task->name, &status) == 0)
+            list = append(list, running_task_json(&status));
+    }
+    return list;
+}
+
 json_t *status_bundles(const struct daemon *daemon) {
     json_t *list = json_array();
 

@@ -16,6 +16,7 @@ void status_sentence(const struct daemon *daemon, char *ret, size_t n_bytes);
 /** Each returns a new reference, or NULL without memory. */
 json_t *status_sensors(const struct daemon *daemon);
 json_t *status_tasks(const struct daemon *daemon);
+json_t *status_tasks_of(const struct daemon *daemon, const char *sensor); /* that use it */
 json_t *status_bundles(const struct daemon *daemon);
 json_t *status_errors(const struct daemon *daemon);
 json_t *status_settings(const struct daemon *daemon);

@@ -17,6 +17,18 @@ void devices_each(device_fn *fn, void *user) {
     devices_each_microphone(fn, user);
 }
 
+int devices_node(enum source_kind kind, const char *name, char ret[PATH_MAX]) {
+    static const char video[] = "/dev/video";
+    const size_t n_video = sizeof(video) - 1;
+
+    if (kind == SOURCE_ALSA)
+        return devices_sound_node(name, ret);
+    if (kind != SOURCE_V4L2 || !realpath(name, ret) || strncmp(ret, video, n_video) != 0 ||
+        !ret[n_video] || strspn(ret + n_video, "0123456789") != strlen(ret + n_video))
+        return -ENOENT;
+    return 0;
+}
+
 /* True if some descriptor of the process leads to @node. */
 static bool holds(const char *pid, const char *node) {
     char path[PATH_MAX], target[PATH_MAX];

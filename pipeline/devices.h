@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,6 +75,10 @@ void devices_first_microphone(char ret[SOURCE_PATH_BYTES]);
 
 /** "/dev/snd/pcmC0D0c" for an ALSA name that begins with "hw:" or "plughw:". Returns 0, -ENOENT. */
 int devices_sound_node(const char *name, char ret[SOURCE_PATH_BYTES]);
+
+/** "/dev/video0" or "/dev/snd/pcmC0D0c" for a device's name. Looks at names only, asks no driver.
+ * Returns 0, -ENOENT (no camera, no microphone, or not there). */
+int devices_node(enum source_kind kind, const char *name, char ret[PATH_MAX]);
 
 /** Which other process has the video or sound node @node open. Returns 0, -ENOENT (none that may be
  * seen). */

@@ -39,6 +39,12 @@ struct encoder {
     struct queue *embeddings;                   /* us -> main */
     atomic_uint_least64_t n_encoded, n_dropped; /* stored by us, read by main */
 
+    /* For who looks: */
+    struct encoder_shape shape;
+    struct latest *inputs;             /* us -> main; NULL until somebody looks */
+    atomic_bool showing;               /* stored by main, read by us */
+    const struct encoder_input *shown; /* main's: the last it took */
+
     /* The encoder thread's own: */
     int64_t tick_ns; /* the next; 0: not known yet */
     struct sound_window *window;
@@ -59,6 +65,10 @@ static int64_t tick_after(const struct encoder *e, int64_t at_ns) {
     return at_ns - at_ns % e->hop_ns + e->hop_ns;
 }
 
+static size_t shape_items(const struct encoder_shape *shape) {
+    return shape->n_rows * shape->n_columns * shape->n_channels;
+}
+
 static void drop(struct encoder *e) {
     atomic_fetch_add_explicit(&e->n_dropped, 1, memory_order_relaxed); /* a count on its own */
 }
@@ -73,10 +83,24 @@ static void emit(struct encoder *e, const struct embedding *embedding) {
     (void) !write(e->wake_fd, &one, sizeof(one)); /* full means already awake */
 }
 
+/* Whoever looks sees what the network gets. */
+static void show(struct encoder *e, int64_t capture_ns) {
+    struct encoder_input *input;
+
+    /* Acquire: pairs with encoder_show(), which made `inputs` before. */
+    if (!atomic_load_explicit(&e->showing, memory_order_acquire))
+        return;
+    input = latest_write_begin(e->inputs);
+    input->capture_ns = capture_ns;
+    memcpy(input->values, runner_input(e->runner, 0), shape_items(&e->shape));
+    latest_write_end(e->inputs);
+}
+
 /* The input is written: run, and hand over. @began_ns: when the features were begun. */
 static void encode(struct encoder *e, struct embedding *embedding, int64_t began_ns) {
     const int64_t encode_ns = clock_ns(e->clock);
 
+    show(e, embedding->capture_ns); /* before the run, which may reuse the input's memory */
     runner_run(e->runner);
     memcpy(embedding->values, runner_output(e->runner, 0), e->n_embedding);
     embedding->ready_ns = clock_ns(e->clock);
@@ -265,6 +289,8 @@ static int new_sound(struct encoder *e, const struct modality *m, struct fault *
     shape = sound_window_shape(e->window);
     if (in->n_items != shape->n_rows * shape->n_values)
         return misfit(m, shape->n_rows * shape->n_values, fault);
+    e->shape = (struct encoder_shape){ MODALITY_SOUND, shape->n_rows, shape->n_values, 1,
+                                       in->scale,      in->zero_point };
     r = sound_quality_new(shape->n_window, &e->quality);
     if (r < 0)
         return r;
@@ -278,6 +304,12 @@ static int new_picture(struct encoder *e, const struct modality *m, struct fault
     e->n_pixel_bytes = picture_bytes(&m->picture);
     if (in->n_items != e->n_pixel_bytes)
         return misfit(m, e->n_pixel_bytes, fault);
+    e->shape = (struct encoder_shape){ MODALITY_PICTURE,
+                                       (size_t) m->picture.height_px,
+                                       (size_t) m->picture.width_px,
+                                       m->picture.colour == COLOUR_RGB ? 3 : 1,
+                                       in->scale,
+                                       in->zero_point };
     quantise_pixel_table(in->scale, in->zero_point, e->table);
     return latest_new(sizeof(struct seen) + e->n_pixel_bytes, &e->frames);
 }
@@ -339,6 +371,7 @@ struct encoder *encoder_free(struct encoder *encoder) {
     (void) queue_free(encoder->blocks);
     (void) latest_free(encoder->frames);
     (void) queue_free(encoder->embeddings);
+    (void) latest_free(encoder->inputs);
     free(encoder);
     return NULL;
 }
@@ -381,6 +414,35 @@ const struct embedding *encoder_take_begin(struct encoder *encoder) {
 
 void encoder_take_end(struct encoder *encoder) {
     queue_pop_end(encoder->embeddings);
+}
+
+struct encoder_shape encoder_shape(const struct encoder *encoder) {
+    return encoder->shape;
+}
+
+int encoder_show(struct encoder *encoder, bool show) {
+    /* Relaxed: only we store it. */
+    if (show == atomic_load_explicit(&encoder->showing, memory_order_relaxed))
+        return 0;
+    if (show && !encoder->inputs) {
+        const int r = latest_new(sizeof(struct encoder_input) + shape_items(&encoder->shape),
+                                 &encoder->inputs);
+        if (r < 0)
+            return r;
+    }
+    (void) latest_take(encoder->inputs); /* of an earlier look */
+    encoder->shown = NULL;
+    /* Release: pairs with show(). */
+    atomic_store_explicit(&encoder->showing, show, memory_order_release);
+    return 0;
+}
+
+const struct encoder_input *encoder_shown(struct encoder *encoder) {
+    const struct encoder_input *const fresh = encoder->inputs ? latest_take(encoder->inputs) : NULL;
+
+    if (fresh)
+        encoder->shown = fresh;
+    return encoder->shown;
 }
 
 uint64_t encoder_n_encoded(const struct encoder *encoder) {

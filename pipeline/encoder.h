@@ -24,6 +24,21 @@ struct encoder;
 
 enum { ENCODER_HOPS_OLD = 2 };
 
+/** What the network was given for one window. */
+struct encoder_input {
+    int64_t capture_ns; /* end of the window */
+    int8_t values[];    /* as struct encoder_shape says */
+};
+
+/** How to read it: real = scale x (value - zero_point). */
+struct encoder_shape {
+    enum modality_kind kind;
+    size_t n_rows, n_columns; /* of a picture; or spectra over time and their bands */
+    size_t n_channels;        /* 1 or 3 */
+    float scale;
+    int32_t zero_point;
+};
+
 /** What makes two encoders the same, besides the sensor. */
 struct encoder_options {
     const struct modality *modality; /* used during the call only, but its model is referenced */
@@ -57,6 +72,18 @@ struct tap_options encoder_tap(struct encoder *encoder);
  */
 const struct embedding *encoder_take_begin(struct encoder *encoder);
 void encoder_take_end(struct encoder *encoder);
+
+struct encoder_shape encoder_shape(const struct encoder *encoder);
+
+/**
+ * Main: from now on keep a copy of what the network is given, or no longer. Nothing is copied, and
+ * no memory taken, before the first call.
+ * Returns 0, -ENOMEM.
+ */
+int encoder_show(struct encoder *encoder, bool show);
+
+/** Main: the newest copy since encoder_show(), valid until the next call; NULL: none yet. */
+const struct encoder_input *encoder_shown(struct encoder *encoder);
 
 /** Networks run; windows that gave no embedding though it was time (gap, no room). Any thread. */
 uint64_t encoder_n_encoded(const struct encoder *encoder);

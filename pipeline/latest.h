@@ -32,8 +32,8 @@ void *latest_write_begin(struct latest *l);
 /** Writer: hand over what was written since latest_write_begin(). */
 void latest_write_end(struct latest *l);
 
-/** Reader: the newest value if there is one that was not taken yet, valid until the next call; else
- * NULL. */
+/** Reader: the newest value if there is one that was not taken yet, valid until the next one is
+ * taken; else NULL. */
 const void *latest_take(struct latest *l);
 
 /** Any thread: values overwritten before the reader took them. */

@@ -313,6 +313,7 @@ static void forget_taps(struct pipeline *p, const struct sensor *sensor) {
             p->retired[i].tap = NULL;
         }
     recordings_detach(p, sensor);
+    looks_detach(p, sensor);
 }
 
 static void drop_sensors(struct pipeline *p, const struct parts *next) {
@@ -379,6 +380,7 @@ void parts_switch(struct pipeline *p, struct parts *next, const struct pipeline_
     p->ended_told = false;
     parts_tell_tasks(p); /* a new task on a sensor that runs: it will not be reported again */
     recordings_attach(p);
+    looks_attach(p);
     pipeline_wake(p); /* for what there is to say of those that went and came */
 }
 
@@ -392,4 +394,5 @@ void parts_reap(struct pipeline *p) {
             (void) encoder_free(p->retired[i].encoder); /* always NULL */
     p->n_retired = n;
     recordings_reap(p);
+    looks_reap(p);
 }

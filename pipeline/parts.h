@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parts - what a pipeline is made of; for pipeline.c, parts.c, replay.c and record.c only.
+ * parts - what a pipeline is made of; for pipeline.c, parts.c, replay.c, record.c and look.c only.
  *
  * Sensors, encoders and tasks refer to each other by index. parts_plan() makes the next
  * set from the present one, sharing what did not change; parts_switch() cannot fail.
@@ -15,6 +15,7 @@
 #include "pipeline/clock.h"
 #include "pipeline/encoder.h"
 #include "pipeline/health.h"
+#include "pipeline/look.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/sensor.h"
 #include "pipeline/stats.h"
@@ -82,6 +83,19 @@ struct recording_part {
     uint64_t n_lost; /* by taps before this one */
 };
 
+struct look_part {
+    unsigned id;  /* 0: this place is free */
+    bool stopped; /* only waits for its tap to be given up, or its own sensor's thread to end */
+    char sensor[NAME_BYTES];
+    enum source_data data;
+    struct sensor *own;          /* of a device that is no sensor of the pipeline, or NULL */
+    struct sensor_report report; /* own's last word */
+    struct tap *tap;             /* NULL while the sensor is not there */
+    struct queue *blocks;        /* SOURCE_SOUND: capture thread -> main, of struct heard */
+    struct latest *views;        /* SOURCE_PICTURE: capture thread -> main, of struct seen */
+    const struct seen *seen;     /* the last that was taken */
+};
+
 struct pipeline {
     struct clock clock;
     int64_t virtual_ns; /* replay only */
@@ -93,6 +107,8 @@ struct pipeline {
     struct retired retired[RETIRED_MAX];
     struct recording_part recordings[SENSORS_MAX];
     unsigned n_recordings; /* started so far, for ids */
+    struct look_part looks[LOOKS_MAX];
+    unsigned n_looks; /* as above */
 
     /* What parts_switch() has to say about those that went. */
     struct notice *farewells; /* [n_farewells] */
@@ -154,3 +170,12 @@ void recordings_reap(struct pipeline *p);
 
 /** Stop and free all; no sensor is left. */
 void recordings_free(struct pipeline *p);
+
+/** The same for looks. */
+void looks_detach(struct pipeline *p, const struct sensor *sensor);
+void looks_attach(struct pipeline *p);
+void looks_reap(struct pipeline *p);
+void looks_free(struct pipeline *p);
+
+/** Let the encoders of sensors that are looked at keep copies, and no others. */
+void looks_show(struct pipeline *p);

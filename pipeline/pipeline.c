@@ -85,6 +85,7 @@ struct pipeline *pipeline_free(struct pipeline *pipeline) {
         return NULL;
     parts_switch(pipeline, &none, &nothing);
     recordings_free(pipeline);
+    looks_free(pipeline);
     free(pipeline->farewells);
     closep(&pipeline->epoll_fd);
     closep(&pipeline->wake_fd);

@@ -35,6 +35,7 @@ struct sensor {
     struct tap taps[TAPS_MAX];
 
     atomic_bool go;                       /* stored by main, read by the capture thread */
+    atomic_bool ended;                    /* stored by the capture thread, read by main */
     atomic_uint_least64_t n_gaps, n_lost; /* stored by the capture thread, read by main */
     atomic_int_least64_t data_ns;         /* as above */
 
@@ -101,6 +102,16 @@ struct sensor *sensor_free(struct sensor *sensor) {
     (void) queue_free(sensor->reports);           /* always NULL */
     free(sensor);
     return NULL;
+}
+
+void sensor_stop(struct sensor *sensor) {
+    if (sensor->worker)
+        worker_stop(sensor->worker);
+}
+
+bool sensor_ended(const struct sensor *sensor) {
+    /* Relaxed: sensor_free() joins the thread before it frees. */
+    return !sensor->worker || atomic_load_explicit(&sensor->ended, memory_order_relaxed);
 }
 
 void sensor_go(struct sensor *sensor) {
@@ -345,8 +356,8 @@ static int pause_until(struct sensor *s, struct worker *worker, int64_t until_ns
     return 0;
 }
 
-static void capture(struct worker *worker, void *user) {
-    struct sensor *const s = user;
+/* Open, capture and open again until we are to stop. */
+static void capture_all(struct sensor *s, struct worker *worker) {
     struct fault fault;
     int r;
 
@@ -367,6 +378,16 @@ static void capture(struct worker *worker, void *user) {
             s->retry_ns = s->retry_ns * 2 < RETRY_MOST_NS ? s->retry_ns * 2 : RETRY_MOST_NS;
         }
     } while (r != -ECANCELED);
+}
+
+static void capture(struct worker *worker, void *user) {
+    struct sensor *const s = user;
+    const uint64_t one = 1;
+
+    capture_all(s, worker);
+    /* Relaxed: sensor_free() joins the thread before it frees. */
+    atomic_store_explicit(&s->ended, true, memory_order_relaxed);
+    (void) !write(s->wake_fd, &one, sizeof(one)); /* full means already awake */
 }
 
 /* --- the virtual clock's thread, which is main --- */

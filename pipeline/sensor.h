@@ -19,7 +19,7 @@
 
 struct sensor;
 
-enum { TAPS_MAX = 40 }; /* an encoder per task and a recorder, and as many being given up */
+enum { TAPS_MAX = 50 }; /* an encoder per task, a recorder and looks, and as many being given up */
 
 /** A change of state as the capture thread saw it. */
 struct sensor_report {
@@ -42,6 +42,11 @@ int sensor_new(const struct sensor_options *options, int wake_fd, const struct c
 /** Stop and wait for the thread, close the source. NULL is allowed. Returns NULL. */
 struct sensor *sensor_free(struct sensor *sensor);
 DEFINE_CLEANUP(struct sensor *, sensor_free)
+
+/** Ask the thread to stop, without waiting; sensor_ended() says when sensor_free() will not wait
+ * either. The thread writes to the wake_fd when it ends. */
+void sensor_stop(struct sensor *sensor);
+bool sensor_ended(const struct sensor *sensor);
 
 /** Let the thread open the source. */
 void sensor_go(struct sensor *sensor);

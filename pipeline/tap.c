@@ -95,6 +95,8 @@ static int shrink(struct tap *tap, const struct frame *frame, const struct clock
     *seen = (struct seen){
         .time_ns = frame->time_ns,
         .arrived_ns = clock_ns(clock),
+        .width_px = frame->width_px,
+        .height_px = frame->height_px,
         .quality = quality->value,
         .quality_reason = quality->reason,
     };

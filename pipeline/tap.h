@@ -32,6 +32,7 @@ struct heard {
 /** What goes through a tap's latest from a camera: a frame shrunk for one network. */
 struct seen {
     int64_t time_ns, arrived_ns, shrink_took_ns;
+    int32_t width_px, height_px; /* of the whole frame */
     double quality;
     const char *quality_reason; /* static or NULL */
     uint8_t pixels[];           /* picture_bytes() */
