@@ -14,14 +14,14 @@ _lookoutctl_options() {
 
 _lookoutctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status watch events sensors tasks bundles config reload devices record call help"
+    local commands="status watch events sensors tasks bundles config reload devices record look call help"
     local command="" one
     COMPREPLY=()
     for one in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $commands " == *" $one "* ]] && command=$one && break
     done
     case $before in
-    --socket) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+    --socket | --png) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --task) mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_names tasks)" -- "$word") && return ;;
     --sensor) mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_names sensors)" -- "$word") && return ;;
     --label | --since | --count | --for | --min-confidence) return ;;
@@ -31,6 +31,8 @@ _lookoutctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_options $command)" -- "$word")
     elif [[ -z $command || $command == help ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+    elif [[ $command == look ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_names sensors)" -- "$word")
     elif [[ $command == record ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
     fi

@@ -49,6 +49,12 @@ static const struct command commands[] = {
       "pairs.csv (times) and replay.ini ([recording] sections that play it back). The daemon\n"
       "must allow it (allow_record = yes) and you must be root or in group lookout-admin.",
       "lookoutctl record --sensor gate --sensor yard-mic --for 60 ./monday" },
+    { "look", "SENSOR | DEVICE", cmd_look, 1, 1, "what a camera sees, a microphone hears",
+      "The camera's picture, privacy masks applied, and what the network gets of it; or the level\n"
+      "and the spectra; with the scores now. Five times a second until ^C; once where the output\n"
+      "is no terminal. DEVICE is one of `lookoutctl devices` that is not configured yet. Needs\n"
+      "root or group lookout-admin, and the journal names who looked.",
+      "lookoutctl look gate --png gate.png" },
     { "call", "METHOD [JSON]", cmd_call, 1, 2, "any method of the interface",
       "Sends METHOD (of " LOOKOUT_INTERFACE " unless it names its own) with JSON as\n"
       "parameters and prints the reply's.",

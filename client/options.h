@@ -21,12 +21,13 @@ struct names {
 /** What was asked for. Strings are borrowed from argv or the environment. */
 struct options {
     const char *socket;
-    bool help, version, json, more, scores, long_form;
+    bool help, version, json, more, scores, long_form, once;
     struct names tasks, labels, sensors;
     double min_confidence; /* 0..1 */
     double for_s;          /* 0: no limit */
     double count;          /* whole; 0: no limit */
     const char *since;     /* cursor, NULL for none */
+    const char *png;       /* file, NULL for none */
     size_t n_words;        /* the command and what follows it */
     const char *words[OPTION_WORDS_MAX];
 };

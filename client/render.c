@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum { COLUMNS_DEFAULT = 80 }; /* of a serial console */
+enum { COLUMNS_DEFAULT = 80, ROWS_DEFAULT = 24 }; /* of a serial console */
 
 /* One character on the screen. */
 struct glyph {
@@ -28,6 +28,15 @@ static const char *const sequences[] = {
     [COLOUR_GOOD] = "\033[32m", [COLOUR_WARN] = "\033[33m", [COLOUR_BAD] = "\033[31m",
 };
 
+/* As the terminal's own documentation has it: COLORTERM for 24 bits, TERM for 256. */
+static enum depth depth_of(const char *term) {
+    const char *colorterm = getenv("COLORTERM");
+
+    if (colorterm && (strcmp(colorterm, "truecolor") == 0 || strcmp(colorterm, "24bit") == 0))
+        return DEPTH_TRUE;
+    return term && strstr(term, "256color") ? DEPTH_256 : DEPTH_FEW;
+}
+
 struct screen screen_of(FILE *out) {
     struct screen screen = { .out = out, .now_ns = now_ns() };
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -37,7 +46,9 @@ struct screen screen_of(FILE *out) {
     if (!isatty(fileno(out)))
         return screen;
     screen.colour = (!no_color || !*no_color) && term && strcmp(term, "dumb") != 0;
+    screen.depth = depth_of(term);
     screen.columns = COLUMNS_DEFAULT;
+    screen.rows = ROWS_DEFAULT;
     screen_measure(&screen);
     return screen;
 }
@@ -45,9 +56,11 @@ struct screen screen_of(FILE *out) {
 void screen_measure(struct screen *screen) {
     struct winsize size;
 
-    if (screen->columns > 0 && ioctl(fileno(screen->out), TIOCGWINSZ, &size) == 0 &&
-        size.ws_col > 0)
-        screen->columns = size.ws_col;
+    if (screen->columns == 0 || ioctl(fileno(screen->out), TIOCGWINSZ, &size) < 0 ||
+        size.ws_col == 0)
+        return;
+    screen->columns = size.ws_col;
+    screen->rows = size.ws_row > 0 ? size.ws_row : ROWS_DEFAULT;
 }
 
 /* Bytes of the sequence that @lead begins, 0 if none can. */

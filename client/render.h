@@ -23,12 +23,17 @@ enum colour {
     COLOUR_BAD,  /* red */
 };
 
+/** How many colours a picture may have. */
+enum depth { DEPTH_FEW, DEPTH_256, DEPTH_TRUE };
+
 /** Where text goes and what that place can show. Plain values, so that tests can set them. */
 struct screen {
     FILE *out;
     bool colour;
+    enum depth depth;
     bool unicode;   /* the locale is UTF-8 */
     size_t columns; /* 0: not a terminal, never cut */
+    size_t rows;    /* 0: not a terminal */
     int64_t now_ns; /* CLOCK_MONOTONIC, for "3 min ago" */
     char boot_id[BOOT_ID_BYTES];
 };
@@ -36,7 +41,7 @@ struct screen {
 /** What @out is: a terminal of which width, its colours (NO_COLOR), its character set. */
 struct screen screen_of(FILE *out);
 
-/** Look again how wide the terminal is, if it is one. */
+/** Look again how large the terminal is, if it is one. */
 void screen_measure(struct screen *screen);
 
 /** Columns that screen_text() would use for all of @text. */

@@ -70,7 +70,7 @@ class Lookoutctl(unittest.TestCase):
 
     def test_every_command_has_help_with_an_example(self):
         for command in ("status", "watch", "events", "sensors", "tasks", "bundles", "config", "reload",
-                        "devices", "record", "call"):
+                        "devices", "record", "look", "call"):
             self.assertIn(f"Example: lookoutctl {command}", self.run_it(command, "--help"))
             self.assertIn(command, self.run_it("help"))
         self.assertEqual(self.run_it("help"), self.run_it("--help"))
