@@ -28,6 +28,7 @@ enum {
 #define INLINE static inline __attribute__((always_inline))
 
 extern const struct gemm_kernel avx2_gemm_s8, avx2_gemm_s4;
+extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
 
 INLINE size_t least(size_t a, size_t b) {
     return a < b ? a : b;

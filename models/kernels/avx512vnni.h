@@ -54,14 +54,24 @@ INLINE void vnni_dot(__m512i *sum, __m512i x, __m512i y) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(y));
 }
 
-/** Bit i: lane i is one of the first @n. */
-INLINE __mmask16 vnni_lanes(size_t n) {
-    return (__mmask16) ((1u << least(n, LANES)) - 1);
-}
-
 /** Bit i: byte i is one of the first @n. */
 INLINE __mmask64 vnni_bytes(size_t n) {
     return n < VECTOR ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+}
+
+INLINE void vnni_copy_flipped(int8_t *out, const int8_t *in, size_t n) {
+    size_t i = 0;
+
+    for (; i + VECTOR <= n; i += VECTOR)
+        _mm512_storeu_si512(out + i, vnni_flip(_mm512_loadu_si512(in + i)));
+    if (i < n)
+        _mm512_mask_storeu_epi8(out + i, vnni_bytes(n - i),
+                                vnni_flip(_mm512_maskz_loadu_epi8(vnni_bytes(n - i), in + i)));
+}
+
+/** Bit i: lane i is one of the first @n. */
+INLINE __mmask16 vnni_lanes(size_t n) {
+    return (__mmask16) ((1u << least(n, LANES)) - 1);
 }
 
 /** Up to 16 of the @n int32 left at @values; zeros behind. */

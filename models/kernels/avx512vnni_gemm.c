@@ -369,16 +369,6 @@ static void conv_pack_s4(void *packed, const int8_t *weight, const struct conv_s
          true);
 }
 
-static void copy_flipped(int8_t *out, const int8_t *in, size_t n) {
-    size_t i = 0;
-
-    for (; i + VECTOR <= n; i += VECTOR)
-        _mm512_storeu_si512(out + i, vnni_flip(_mm512_loadu_si512(in + i)));
-    if (i < n)
-        _mm512_mask_storeu_epi8(out + i, vnni_bytes(n - i),
-                                vnni_flip(_mm512_maskz_loadu_epi8(vnni_bytes(n - i), in + i)));
-}
-
 /* Flip what output row @y and those behind it see into @strip, @n rows. */
 static void fill_strip(int8_t *strip, const int8_t *in, const struct conv_size *size, int64_t y,
                        size_t n) {
@@ -396,7 +386,7 @@ static void fill_strip(int8_t *strip, const int8_t *in, const struct conv_size *
             continue;
         }
         (void) memset(strip, outside, left);
-        copy_flipped(strip + left, in + (size_t) (row * w->in_w) * channels, inside);
+        vnni_copy_flipped(strip + left, in + (size_t) (row * w->in_w) * channels, inside);
         (void) memset(strip + left + inside, outside, bytes - left - inside);
     }
 }

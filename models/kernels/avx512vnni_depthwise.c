@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Depthwise convolutions with AVX-512 VNNI: 64 outputs at a time, which are 64 channels of a pixel,
+ * or the channels of some pixels side by side where 64 is a multiple of their number. The bytes of
+ * 4 taps are interleaved, so that one vpdpbusd adds up 4 taps of 16 outputs.
+ *
+ * Up to 64 channels of a strip of the image are copied with zero points around them and
+ * their top bit flipped. A strip's row holds columns 0, s, 2s, ..., then 1, s + 1, ... for stride
+ * s: so what a tap shows to outputs side by side lies side by side.
+ *
+ * Packed weights: sums of a channel's weights, int32 [channels]; then for each 64 channels
+ *   int8  [groups][4][16][4]: 4 taps for the outputs of each of the 4 interleaved vectors
+ *   int4  [groups][2][16][4]: the vectors 0 and 2 in low nibbles, 1 and 3 in the high ones
+ */
+#include "models/kernels/avx512vnni.h"
+
+enum {
+    TAPS_MAX = 128, /* the C row does larger filters */
+    GROUPS_MAX = TAPS_MAX / GROUP,
+    VECTORS = 4,         /* of sums, for a vector of outputs */
+    STRIP_BYTES = 12288, /* on the stack; of it at least what a pixel's taps see */
+    AT_ONCE = 2,         /* vectors of outputs that share loads of weights */
+};
+
+static size_t n_groups(size_t taps) {
+    return (taps + GROUP - 1) / GROUP;
+}
+
+static size_t chunk_bytes(size_t taps, bool int4) {
+    return n_groups(taps) * VECTORS * VECTOR / (int4 ? 2 : 1);
+}
+
+static size_t sums_bytes(size_t channels) {
+    return round_up(channels, LANES) * sizeof(int32_t);
+}
+
+static size_t packed_bytes(size_t taps, size_t channels, bool int4) {
+    return sums_bytes(channels) + (channels + VECTOR - 1) / VECTOR * chunk_bytes(taps, int4);
+}
+
+static size_t bytes_s8(size_t taps, size_t channels) {
+    return taps > TAPS_MAX ? c_depthwise_s8.packed_bytes(taps, channels)
+                           : packed_bytes(taps, channels, false);
+}
+
+static size_t bytes_s4(size_t taps, size_t channels) {
+    return taps > TAPS_MAX ? c_depthwise_s4.packed_bytes(taps, channels)
+                           : packed_bytes(taps, channels, true);
+}
+
+/* Fewer channels than 64 of which 64 is a multiple lie side by side, pixel after pixel. */
+static bool is_flat(size_t channels) {
+    return channels >= 8 && VECTOR % channels == 0;
+}
+
+/* Where in a chunk the weight of @tap for output @i of 64 lies; half a byte each if int4. */
+static size_t place_of(size_t tap, size_t i) {
+    const size_t vector = i % LANES / 4, lane = i / LANES * 4 + i % 4;
+
+    return ((tap / GROUP * VECTORS + vector) * LANES + lane) * GROUP + tap % GROUP;
+}
+
+static void pack(void *packed, const int8_t *weight, size_t taps, size_t channels, bool int4) {
+    int32_t *sums = packed;
+
+    for (size_t c = 0; c < round_up(channels, VECTOR); c++) {
+        uint8_t *chunk =
+            (uint8_t *) packed + sums_bytes(channels) + c / VECTOR * chunk_bytes(taps, int4);
+
+        if (c >= channels && !is_flat(channels))
+            break;
+        for (size_t tap = 0; tap < taps; tap++) {
+            const int8_t w = weight[tap * channels + c % channels];
+            const size_t at = place_of(tap, c % VECTOR), vector = at / VECTOR;
+
+            if (c < channels)
+                sums[c] += w;
+            if (int4)
+                chunk[vector / 2 * VECTOR + at % VECTOR] |=
+                    (uint8_t) ((w & 15) << (vector % 2 * 4));
+            else
+                chunk[at] = (uint8_t) w;
+        }
+    }
+}
+
+static void pack_s8(void *packed, const int8_t *weight, size_t taps, size_t channels) {
+    if (taps > TAPS_MAX)
+        c_depthwise_s8.pack(packed, weight, taps, channels);
+    else
+        pack(packed, weight, taps, channels, false);
+}
+
+static void pack_s4(void *packed, const int8_t *weight, size_t taps, size_t channels) {
+    if (taps > TAPS_MAX)
+        c_depthwise_s4.pack(packed, weight, taps, channels);
+    else
+        pack(packed, weight, taps, channels, true);
+}
+
+/* Up to 64 channels of a layer. */
+struct chunk {
+    const struct depthwise_size *size;
+    const struct requant *rq;
+    const int8_t *weights;
+    size_t first, n; /* channels */
+    size_t n_taps;
+    bool once;
+    __m512i bias[VECTORS];
+    struct scaling scalings[VECTORS];
+    size_t taps[TAPS_MAX]; /* where in a strip the first output's taps lie; whole groups */
+};
+
+/* Of the values of the chunk's channels those for interleaved vector @v. */
+INLINE __m512i interleaved(const int32_t *values, const struct chunk *chunk, size_t v) {
+    __m512i all = _mm512_setzero_si512();
+
+    values += chunk->first;
+    for (size_t fourth = 0; fourth < 4; fourth++) {
+        const size_t i = fourth * LANES + v * 4;
+        const size_t c = is_flat(chunk->n) ? i % chunk->n : i;
+        const __m128i four =
+            c + 4 <= chunk->n
+                ? _mm_loadu_si128((const __m128i *) (values + c))
+                : _mm_maskz_loadu_epi32((__mmask8) vnni_lanes(c < chunk->n ? chunk->n - c : 0),
+                                        values + c);
+        const __m512i everywhere = _mm512_broadcast_i32x4(four);
+
+        all = _mm512_mask_mov_epi32(all, (__mmask16) (15 << (4 * fourth)), everywhere);
+    }
+    return all;
+}
+
+static void prepare(struct chunk *chunk, const int32_t *sums, const int32_t *bias) {
+    const struct requant *rq = chunk->rq;
+    const __m512i zero_point = _mm512_set1_epi32(chunk->size->in_zero_point + FLIP);
+
+    chunk->once = vnni_once(rq, chunk->first, chunk->n);
+    for (size_t v = 0; v < VECTORS; v++) {
+        chunk->bias[v] =
+            _mm512_sub_epi32(interleaved(bias, chunk, v),
+                             _mm512_mullo_epi32(interleaved(sums, chunk, v), zero_point));
+        chunk->scalings[v] = vnni_scaling_of(interleaved(rq->multiplier, chunk, v),
+                                             interleaved(rq->shift, chunk, v), chunk->once);
+    }
+}
+
+/* 4 taps x 64 outputs. */
+INLINE void add_taps(__m512i sums[VECTORS], const __m512i in[GROUP], const __m512i w[VECTORS]) {
+    const __m512i ab[] = { _mm512_unpacklo_epi8(in[0], in[1]), _mm512_unpackhi_epi8(in[0], in[1]) };
+    const __m512i cd[] = { _mm512_unpacklo_epi8(in[2], in[3]), _mm512_unpackhi_epi8(in[2], in[3]) };
+
+    vnni_dot(&sums[0], _mm512_unpacklo_epi16(ab[0], cd[0]), w[0]);
+    vnni_dot(&sums[1], _mm512_unpackhi_epi16(ab[0], cd[0]), w[1]);
+    vnni_dot(&sums[2], _mm512_unpacklo_epi16(ab[1], cd[1]), w[2]);
+    vnni_dot(&sums[3], _mm512_unpackhi_epi16(ab[1], cd[1]), w[3]);
+}
+
+/* Up to 4 taps from @tap on of @n vectors of outputs. */
+INLINE void add_group(__m512i sums[][VECTORS], const int8_t *in, size_t in_step,
+                      const struct chunk *chunk, size_t n, size_t tap, size_t n_taps) {
+    __m512i w[VECTORS], x[GROUP];
+
+    UNROLL for (size_t v = 0; v < VECTORS; v++) w[v] =
+        _mm512_loadu_si512(chunk->weights + (tap / GROUP * VECTORS + v) * VECTOR);
+    UNROLL for (size_t i = 0; i < n; i++) {
+        UNROLL for (size_t t = 0; t < GROUP; t++) x[t] =
+            t < n_taps ? _mm512_loadu_si512(in + i * in_step + chunk->taps[tap + t])
+                       : _mm512_setzero_si512();
+        add_taps(sums[i], x, w);
+    }
+}
+
+/* @n vectors of outputs, whose first taps are seen at @in; the last is of @last bytes. */
+INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t in_step,
+                        const struct chunk *chunk, size_t n, size_t last, size_t n_taps,
+                        bool once) {
+    const __m512i zero_point = _mm512_set1_epi32(chunk->rq->zero_point);
+    __m512i sums[AT_ONCE][VECTORS];
+
+    UNROLL for (size_t i = 0; i < n; i++) UNROLL for (size_t v = 0; v < VECTORS; v++) sums[i][v] =
+        chunk->bias[v];
+    if (n_taps == 9) {
+        add_group(sums, in, in_step, chunk, n, 0, GROUP);
+        add_group(sums, in, in_step, chunk, n, 4, GROUP);
+        add_group(sums, in, in_step, chunk, n, 8, 1);
+    } else {
+        for (size_t tap = 0; tap < chunk->n_taps; tap += GROUP)
+            add_group(sums, in, in_step, chunk, n, tap, GROUP);
+    }
+    UNROLL for (size_t v = 0; v < VECTORS; v++) UNROLL for (size_t i = 0; i < n; i++) sums[i][v] =
+        _mm512_add_epi32(vnni_scale(sums[i][v], &chunk->scalings[v], once), zero_point);
+    UNROLL for (size_t i = 0; i < n; i++) {
+        const __m512i y =
+            vnni_clamp(vnni_narrow(sums[i][0], sums[i][1], sums[i][2], sums[i][3]), chunk->rq);
+
+        if (i + 1 < n || last == VECTOR)
+            _mm512_storeu_si512(out + i * out_step, y);
+        else
+            _mm512_mask_storeu_epi8(out + i * out_step, vnni_bytes(last), y);
+    }
+}
+
+/* A row of output pixels. */
+INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t out_w,
+                    size_t n_taps, bool once) {
+    const bool flat = is_flat(chunk->n) && chunk->n == chunk->size->channels;
+    const size_t n = flat ? round_up(out_w * chunk->n, VECTOR) / VECTOR : out_w;
+    const size_t out_step = flat ? VECTOR : chunk->size->channels;
+    const size_t in_step = flat ? VECTOR : chunk->n;
+    const size_t last = flat ? out_w * chunk->n - (n - 1) * VECTOR : chunk->n;
+    size_t i = 0;
+
+    if (flat || chunk->n == VECTOR)
+        for (; i + AT_ONCE < n; i += AT_ONCE)
+            run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, AT_ONCE,
+                        VECTOR, n_taps, once);
+    for (; i < n; i++)
+        run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, 1,
+                    flat && i + 1 < n ? VECTOR : last, n_taps, once);
+}
+
+/* How a strip lies: planes of pixels that are a stride apart in the image. */
+struct strip {
+    size_t width;        /* outputs in a row */
+    size_t rows;         /* of output */
+    size_t phases;       /* planes of a row of the image; 0: a plane for each tap */
+    size_t plane_pixels; /* of a plane */
+};
+
+static size_t rows_under(const struct window *w, size_t n) {
+    return (n - 1) * (size_t) w->stride_h + (size_t) (w->filter_h - 1) * (size_t) w->dilation_h + 1;
+}
+
+/* Planes of each row, and pixels in a plane, for @width outputs side by side. */
+static struct strip strip_of(const struct window *w, size_t width) {
+    const size_t stride = (size_t) w->stride_w;
+    const size_t columns =
+        (width - 1) * stride + (size_t) (w->filter_w - 1) * (size_t) w->dilation_w + 1;
+
+    return (struct strip){ width, 1, least(stride, columns), (columns + stride - 1) / stride };
+}
+
+/* As much as fits. */
+static struct strip choose_strip(const struct chunk *chunk) {
+    const struct window *w = &chunk->size->window;
+    size_t width = (size_t) w->out_w, row_bytes;
+    struct strip strip = strip_of(w, width);
+
+    for (;; strip = strip_of(w, width)) {
+        row_bytes = strip.phases * strip.plane_pixels * chunk->n;
+        if (rows_under(w, 1) * row_bytes <= STRIP_BYTES)
+            break;
+        if (width == 1) { /* taps far apart */
+            width = least(STRIP_BYTES / (chunk->n_taps * chunk->n), (size_t) w->out_w);
+            return (struct strip){ width, 1, 0, width };
+        }
+        width = (width + 1) / 2;
+    }
+    while (strip.rows < (size_t) w->out_h &&
+           rows_under(w, strip.rows + 1) * row_bytes <= STRIP_BYTES)
+        strip.rows++;
+    return strip;
+}
+
+/* Point the chunk's taps to what the first output sees of a strip. */
+static void place_taps(struct chunk *chunk, const struct strip *strip) {
+    const struct window *w = &chunk->size->window;
+    const size_t stride = (size_t) w->stride_w, plane_bytes = strip->plane_pixels * chunk->n;
+
+    for (size_t tap = 0; tap < chunk->n_taps; tap++) {
+        const size_t y = tap / (size_t) w->filter_w * (size_t) w->dilation_h;
+        const size_t x = tap % (size_t) w->filter_w * (size_t) w->dilation_w;
+
+        chunk->taps[tap] = tap * plane_bytes;
+        if (strip->phases > 0)
+            chunk->taps[tap] =
+                (y * strip->phases + x % stride) * plane_bytes + x / stride * chunk->n;
+    }
+    for (size_t tap = chunk->n_taps; tap % GROUP != 0; tap++) /* their weights are zeros */
+        chunk->taps[tap] = chunk->taps[0];
+}
+
+/* Of pixels of 8, 16 or 32 channels every other one; returns how many of @n were done. */
+static size_t copy_every_other(int8_t *out, const int8_t *in, size_t channels, size_t n) {
+    const size_t pixels = VECTOR / channels;
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m512i lanes = _mm512_set1_epi64((int64_t) channels / 8);
+    const __m512i pixel_lane =
+        _mm512_and_si512(lane, _mm512_sub_epi64(lanes, _mm512_set1_epi64(1)));
+    /* lane + lanes of all pixels before it, once more */
+    const __m512i from = _mm512_sub_epi64(_mm512_add_epi64(lane, lane), pixel_lane);
+    size_t i = 0;
+
+    for (; i + pixels < n; i += pixels, out += VECTOR, in += 2 * VECTOR) /* one more is there */
+        _mm512_storeu_si512(out,
+                            vnni_flip(_mm512_permutex2var_epi64(_mm512_loadu_si512(in), from,
+                                                                _mm512_loadu_si512(in + VECTOR))));
+    return i;
+}
+
+/* The chunk's channels of @n pixels, @step apart, of which the first is @in. */
+static void copy_pixels(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t step,
+                        size_t n) {
+    const size_t multiplier = chunk->size->multiplier,
+                 channels = chunk->size->channels / multiplier;
+    const bool all = chunk->n == chunk->size->channels && multiplier == 1;
+    size_t i = 0;
+
+    if (step == 1 && all) {
+        vnni_copy_flipped(out, in, n * channels);
+        return;
+    }
+    if (step == 2 && all && is_flat(channels) && channels < VECTOR)
+        i = copy_every_other(out, in, channels, n);
+    out += i * chunk->n;
+    in += i * step * channels;
+    for (; i < n; i++, out += chunk->n, in += step * channels)
+        if (multiplier == 1)
+            vnni_copy_flipped(out, in + chunk->first, chunk->n);
+        else
+            for (size_t c = 0; c < chunk->n; c++)
+                out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
+}
+
+/* A plane: of row @y of the image, from column @x on. */
+static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
+                       const struct strip *strip, int64_t y, int64_t x) {
+    const struct depthwise_size *size = chunk->size;
+    const struct window *w = &size->window;
+    const int outside = size->in_zero_point ^ FLIP;
+    const int64_t step = w->stride_w, n = (int64_t) strip->plane_pixels;
+    const int64_t before = x < 0 ? (-x + step - 1) / step : 0;
+    const int64_t end = w->in_w > x ? (w->in_w - x + step - 1) / step : 0;
+    const size_t begin = y < 0 || y >= w->in_h || before > n ? (size_t) n : (size_t) before;
+    const size_t last = end < n ? (end > (int64_t) begin ? (size_t) end : begin) : (size_t) n;
+    const int64_t first = x + (int64_t) begin * step;
+
+    (void) memset(out, outside, begin * chunk->n);
+    if (begin < last)
+        copy_pixels(out + begin * chunk->n,
+                    in + (size_t) (y * w->in_w + first) * (size->channels / size->multiplier),
+                    chunk, (size_t) step, last - begin);
+    (void) memset(out + last * chunk->n, outside, ((size_t) n - last) * chunk->n);
+}
+
+/* What @rows rows of output see from output pixel (@y, @x) on. */
+static void fill_strip(int8_t *out, const int8_t *in, const struct chunk *chunk,
+                       const struct strip *strip, size_t y, size_t x, size_t rows) {
+    const struct window *w = &chunk->size->window;
+    const int64_t top = (int64_t) y * w->stride_h - w->pad_top;
+    const int64_t left = (int64_t) x * w->stride_w - w->pad_left;
+    const size_t plane_bytes = strip->plane_pixels * chunk->n;
+
+    if (strip->phases == 0)
+        for (int64_t tap = 0; tap < (int64_t) chunk->n_taps; tap++, out += plane_bytes)
+            fill_plane(out, in, chunk, strip, top + tap / w->filter_w * w->dilation_h,
+                       left + tap % w->filter_w * w->dilation_w);
+    else
+        for (size_t row = 0; row < rows_under(w, rows); row++)
+            for (size_t phase = 0; phase < strip->phases; phase++, out += plane_bytes)
+                fill_plane(out, in, chunk, strip, top + (int64_t) row, left + (int64_t) phase);
+}
+
+static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t width) {
+    if (chunk->once && chunk->n_taps == 9)
+        run_row(out, in, chunk, width, 9, true);
+    else if (chunk->once)
+        run_row(out, in, chunk, width, 0, true);
+    else
+        run_row(out, in, chunk, width, 0, false);
+}
+
+static void run_chunk(int8_t *out, const int8_t *in, struct chunk *chunk) {
+    const struct window *w = &chunk->size->window;
+    const struct strip strip = choose_strip(chunk);
+    const size_t out_h = (size_t) w->out_h, out_w = (size_t) w->out_w;
+    const size_t step = (size_t) w->stride_h * strip.phases * strip.plane_pixels * chunk->n;
+    int8_t seen[STRIP_BYTES + VECTOR]; /* a whole vector is read where a pixel begins */
+
+    place_taps(chunk, &strip);
+    for (size_t y = 0; y < out_h; y += strip.rows)
+        for (size_t x = 0; x < out_w; x += strip.width) {
+            const size_t rows = least(strip.rows, out_h - y);
+
+            fill_strip(seen, in, chunk, &strip, y, x, rows);
+            for (size_t r = 0; r < rows; r++)
+                run_row_of(out + ((y + r) * out_w + x) * chunk->size->channels, seen + r * step,
+                           chunk, least(strip.width, out_w - x));
+        }
+}
+
+/* A chunk's int4 weights as int8. */
+static void unpack(int8_t *out, const int8_t *packed, size_t n) {
+    const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
+
+    for (size_t i = 0; i < n; i += VECTOR) {
+        const __m512i bytes = _mm512_loadu_si512(packed + i);
+        const __m512i w[] = { _mm512_and_si512(bytes, nibble),
+                              _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble) };
+
+        for (size_t v = 0; v < 2; v++)
+            _mm512_storeu_si512(out + 2 * i + v * VECTOR,
+                                _mm512_sub_epi8(_mm512_xor_si512(w[v], eight), eight));
+    }
+}
+
+static void depthwise(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                      const struct requant *rq, const struct depthwise_size *size, bool int4) {
+    const size_t taps = (size_t) size->window.filter_h * (size_t) size->window.filter_w;
+    const size_t bytes = chunk_bytes(taps, int4);
+    const int8_t *weights = (const int8_t *) packed + sums_bytes(size->channels);
+    int8_t unpacked[GROUPS_MAX * VECTORS * VECTOR];
+    struct chunk chunk = { .size = size, .rq = rq, .n_taps = taps };
+
+    for (size_t c = 0; c < size->channels; c += VECTOR, weights += bytes) {
+        chunk.first = c;
+        chunk.n = least(size->channels - c, VECTOR);
+        chunk.weights = int4 ? unpacked : weights;
+        if (int4)
+            unpack(unpacked, weights, bytes);
+        prepare(&chunk, packed, bias);
+        run_chunk(out + c, in, &chunk);
+    }
+}
+
+static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct depthwise_size *size) {
+    if ((int64_t) size->window.filter_h * size->window.filter_w > TAPS_MAX)
+        c_depthwise_s8.run(out, in, packed, bias, rq, size);
+    else
+        depthwise(out, in, packed, bias, rq, size, false);
+}
+
+static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct depthwise_size *size) {
+    if ((int64_t) size->window.filter_h * size->window.filter_w > TAPS_MAX)
+        c_depthwise_s4.run(out, in, packed, bias, rq, size);
+    else
+        depthwise(out, in, packed, bias, rq, size, true);
+}
+
+const struct depthwise_kernel vnni_depthwise_s8 = { bytes_s8, pack_s8, run_s8 };
+const struct depthwise_kernel vnni_depthwise_s4 = { bytes_s4, pack_s4, run_s4 };
