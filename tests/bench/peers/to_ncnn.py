@@ -65,7 +65,7 @@ class Writer:
         readers = self.readers.get(tensor, [])
         return readers[0] if len(readers) == 1 and readers[0].kind in WITH_WEIGHTS else None
 
-    def weights(self, layer, weights):
+    def weights(self, layer, weights, depthwise=False):
         """Write those [out, ...], the bias and scales; returns parameter 8 if int8."""
         if not self.int8:
             self.data += [tagged(weights.astype("<f4"), FLOAT32), floats(layer.bias)]
@@ -73,15 +73,15 @@ class Writer:
         scales = 127 / np.maximum(np.abs(weights.reshape(len(weights), -1)).max(1), 1e-9)
         whole = np.clip(np.rint(weights * scales.reshape([-1] + [1] * (weights.ndim - 1))), -127, 127).astype(np.int8)
         self.data += [tagged(whole, INT8), floats(layer.bias), floats(scales), floats(self.scale(layer.inputs[0]))]
-        term = 1 if layer.kind == "DEPTHWISE_CONV_2D" else 2
+        term = 1 if depthwise else 2
         if layer.kind != "FULLY_CONNECTED" and self.follower(layer.output):
             term += REQUANTISE
             self.data.append(floats(self.scale(layer.output)))
         return [f"8={term}"]
 
     def convolution(self, layer):
-        depthwise = layer.kind == "DEPTHWISE_CONV_2D"
-        weights = layer.weights.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
+        weights = layer.weights.transpose((3, 0, 1, 2) if layer.kind == "DEPTHWISE_CONV_2D" else (0, 3, 1, 2))
+        depthwise = layer.kind == "DEPTHWISE_CONV_2D" and self.net.shapes[layer.inputs[0]][3] > 1
         (stride_y, stride_x), (top, left, bottom, right) = window(self.net, layer, weights.shape[2:])
         parameters = [f"0={len(weights)}", f"1={weights.shape[3]}", f"11={weights.shape[2]}",
                       f"2={layer.options.dilationWFactor}", f"12={layer.options.dilationHFactor}",
@@ -89,7 +89,7 @@ class Writer:
                       "5=1", f"6={weights.size}", *activation_of(layer)]
         if depthwise:
             parameters.append(f"7={self.net.shapes[layer.inputs[0]][3]}")
-        parameters += self.weights(layer, weights)
+        parameters += self.weights(layer, weights, depthwise)
         self.line("ConvolutionDepthWise" if depthwise else "Convolution", [self.take(layer.inputs[0])],
                   [self.out(layer.output)], parameters)
 
