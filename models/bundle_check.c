@@ -187,7 +187,7 @@ int bundle_check_selftest(const struct bundle_dir *dir, struct model *model, con
         return fault_set(fault, -EBADMSG,
                          "%s/%s: has %zu bytes; its module takes and gives %zu a sample",
                          bundle_dir_path(dir), name, n_bytes, sample_bytes);
-    r = runner_new(model, &runner);
+    r = runner_new(model, NULL, &runner);
     if (r < 0)
         return r;
     for (size_t i = 0; i < n_bytes / sample_bytes; i++)

@@ -57,6 +57,17 @@ struct step_rows {
     size_t out_bytes, in_bytes[STEP_ROW_INPUTS]; /* of one row */
 };
 
+struct crew;
+
+/** Who makes the strips of a run's steps. */
+struct hands {
+    struct crew *crew;    /* taken by this thread; NULL: it is alone */
+    uint8_t *scratch;     /* of the crew's other threads, */
+    size_t scratch_bytes; /* so much for each */
+    uint64_t part_work;   /* elements that are worth a part of their own */
+    size_t n_parts;       /* for tests: not 0: so many parts whoever is there */
+};
+
 /** One operator as it runs. plan() may change what is marked so; graph.c fills the rest. */
 struct step {
     const struct op_entry *op;
@@ -101,6 +112,12 @@ static inline struct window strip_window(const struct step *step, const struct s
     return window_strip(step->rows.window, strip->rows.first, strip->rows.last - strip->rows.first,
                         &row);
 }
+
+/** Make the rows of @strip, in parts by several threads if @hands has them and it is worth it. */
+void step_run_strip(const struct step *step, const struct strip *strip, const struct hands *hands);
+
+/** Do @step, which has work to do, as a whole. */
+void step_run(const struct step *step, uint8_t *arena, const struct hands *hands);
 
 /** run() of every step that has rows: each image in one strip. */
 void step_run_rows(const struct step *step, uint8_t *arena);

@@ -6,14 +6,36 @@
 
 #include "models/model_graph.h"
 
+enum { PART_WORK = 4096 }; /* takes from half to some microseconds; to hand it over, half of one */
+
 struct runner {
     struct model *model; /* referenced */
-    struct pool *pool;   /* owns the arena */
+    struct pool *pool;   /* owns the arena and scratch */
     uint8_t *arena;
+    struct hands hands; /* when it has its crew */
 };
 
-int runner_new(struct model *model, struct runner **ret) {
+/* Scratch for the crew's other threads. */
+static int make_hands(struct runner *runner, struct crew *crew) {
+    const struct graph *graph = model_graph(runner->model);
+    size_t n_bytes = 0;
+
+    for (size_t i = 0; i < graph->n_steps; i++)
+        if (graph->steps[i].rows.run && graph->steps[i].scratch_bytes > n_bytes)
+            n_bytes = graph->steps[i].scratch_bytes;
+    n_bytes = (n_bytes + POOL_ALIGN_BYTES - 1) / POOL_ALIGN_BYTES * POOL_ALIGN_BYTES;
+    runner->hands = (struct hands){
+        .crew = crew,
+        .scratch = pool_zeros(runner->pool, crew_n_threads(crew) - 1, n_bytes),
+        .scratch_bytes = n_bytes,
+        .part_work = PART_WORK,
+    };
+    return runner->hands.scratch ? 0 : -ENOMEM;
+}
+
+int runner_new(struct model *model, struct crew *crew, struct runner **ret) {
     _cleanup_(runner_freep) struct runner *runner = calloc(1, sizeof(*runner));
+    int r;
 
     if (!runner)
         return -ENOMEM;
@@ -24,6 +46,9 @@ int runner_new(struct model *model, struct runner **ret) {
     runner->arena = pool_zeros(runner->pool, model_graph(model)->arena_bytes, 1);
     if (!runner->arena)
         return -ENOMEM;
+    r = crew ? make_hands(runner, crew) : 0;
+    if (r < 0)
+        return r;
     *ret = runner;
     runner = NULL;
     return 0;
@@ -47,11 +72,15 @@ void *runner_input(struct runner *runner, size_t i) {
 }
 
 void runner_run(struct runner *runner) {
+    static const struct hands alone = { 0 };
     const struct graph *graph = model_graph(runner->model);
+    const bool helped = runner->hands.crew && crew_take(runner->hands.crew);
 
     for (size_t i = 0; i < graph->n_steps; i++)
         if (graph->steps[i].run)
-            graph->steps[i].run(&graph->steps[i], runner->arena);
+            step_run(&graph->steps[i], runner->arena, helped ? &runner->hands : &alone);
+    if (helped)
+        crew_give(runner->hands.crew);
 }
 
 const void *runner_output(const struct runner *runner, size_t i) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner - runs one model in one arena, for one thread at a time.
+ * runner - runs one model in one arena, for one thread at a time, which a crew may help.
  *
  * Nothing allocates after runner_new(). Write the inputs, run, read the outputs:
  * inputs may be overwritten by a run (the planner reuses their memory), so
@@ -11,15 +11,18 @@
 #include <stddef.h>
 
 #include "common/cleanup.h"
+#include "models/crew.h"
 #include "models/model.h"
 
 struct runner;
 
 /**
  * Make a runner for @model, which is referenced until runner_free().
+ * @crew  helps with runs while nobody else has it, and outlives the runner; NULL: no help. int8
+ *        outputs are the same bytes with any crew and none.
  * Returns 0, -ENOMEM.
  */
-int runner_new(struct model *model, struct runner **ret);
+int runner_new(struct model *model, struct crew *crew, struct runner **ret);
 
 /** NULL is allowed. Returns NULL. */
 struct runner *runner_free(struct runner *runner);

@@ -21,26 +21,28 @@ enum {
     SAMPLES_MAX = 1 << 16,
     MEASURE_MS = 1000,
     MEASURE_MS_MAX = 600000,
-    THREADS_MAX = 64,
+    RUNNERS_MAX = 64,
     STATUS_BYTES = 4096, /* of /proc/self/status; it has some 1500 */
     SEED = 1,
 };
 
 static const char help[] =
-    "Usage: lookout-model bench FILE [--ms MS] [--threads N] [--kernels ROW] [--json]\n"
+    "Usage: lookout-model bench FILE [--ms MS] [--threads N] [--runners N] [--kernels ROW] "
+    "[--json]\n"
     "\n"
     "Times the .tflite FILE on made-up inputs, after a warm-up.\n"
     "\n"
     "  --ms MS        for so many milliseconds, 1 to 600000; default 1000\n"
-    "  --threads N    N runners side by side, a thread each, that share one model\n"
-    "                 (each run stays on one thread); 1 to 64, default 1\n"
+    "  --threads N    N threads do each run together; 1 to 16, default 1\n"
+    "  --runners N    N runners side by side, a thread each, that share one model and the\n"
+    "                 other N - 1 of --threads; 1 to 64, default 1\n"
     "  --kernels ROW  inner loops to use, such as c; else LOOKOUT_KERNELS from the\n"
     "                 environment, else the fastest for this CPU\n"
     "  --json         one JSON object instead of lines\n"
     "\n"
     "Prints:\n"
-    "  min_us, median_us  time of one run on one thread, over all threads\n"
-    "  runs_per_s         of all threads together\n"
+    "  min_us, median_us  time of one run, over all runners\n"
+    "  runs_per_s         of all runners together\n"
     "  arena_bytes        memory of one runner: every byte that a run writes, inputs and\n"
     "                     scratch too; outputs lie in it where they cost nothing more\n"
     "  peak_bytes         least that any arena for this plan could take\n"
@@ -56,7 +58,7 @@ static const char help[] =
 
 struct bench_options {
     const char *file, *kernels;
-    size_t n_threads, ms;
+    size_t n_threads, n_runners, ms;
     bool json;
 };
 
@@ -88,20 +90,20 @@ static int parse_count(const char *name, size_t most, size_t *ret) {
 
 static int parse(int argc, char **argv, struct bench_options *ret) {
     static const struct option longs[] = {
-        { "ms", required_argument, NULL, 'm' },
-        { "threads", required_argument, NULL, 't' },
-        { "kernels", required_argument, NULL, 'k' },
-        { "json", no_argument, NULL, 'j' },
-        { NULL, 0, NULL, 0 },
+        { "ms", required_argument, NULL, 'm' },      { "threads", required_argument, NULL, 't' },
+        { "runners", required_argument, NULL, 'r' }, { "kernels", required_argument, NULL, 'k' },
+        { "json", no_argument, NULL, 'j' },          { NULL, 0, NULL, 0 },
     };
-    struct bench_options options = { .n_threads = 1, .ms = MEASURE_MS };
+    struct bench_options options = { .n_threads = 1, .n_runners = 1, .ms = MEASURE_MS };
     int c, r = 0;
 
     while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1)
         if (c == 'm')
             r = parse_count("ms", MEASURE_MS_MAX, &options.ms);
         else if (c == 't')
-            r = parse_count("threads", THREADS_MAX, &options.n_threads);
+            r = parse_count("threads", CREW_THREADS_MAX, &options.n_threads);
+        else if (c == 'r')
+            r = parse_count("runners", RUNNERS_MAX, &options.n_runners);
         else if (c == 'k')
             options.kernels = optarg;
         else if (c == 'j')
@@ -203,18 +205,19 @@ static void print_result(const struct bench_options *options, const struct model
     if (options->json)
         (void) printf("{\"min_us\": %.3f, \"median_us\": %.3f, \"arena_bytes\": %zu, "
                       "\"peak_bytes\": %zu, \"resident_bytes\": %zu, \"macs\": %" PRIu64
-                      ", \"kernels\": \"%s\", "
-                      "\"threads\": %zu, \"runs\": %zu, \"runs_per_s\": %.1f}\n",
+                      ", \"kernels\": \"%s\", \"threads\": %zu, \"runners\": %zu, "
+                      "\"runs\": %zu, \"runs_per_s\": %.1f}\n",
                       min_us, median_us, model_arena_bytes(model), model_peak_bytes(model),
                       resident_bytes(), model_macs(model), model_kernels(model), options->n_threads,
-                      n, runs_per_s);
+                      options->n_runners, n, runs_per_s);
     else
-        (void) printf("min_us       %.3f\nmedian_us    %.3f\nruns_per_s   %.1f\n"
-                      "arena_bytes  %zu\npeak_bytes   %zu\nresident     %zu bytes\n"
-                      "macs         %" PRIu64 "\nkernels      %s\nthreads      %zu\n",
+        (void) printf("min_us          %.3f\nmedian_us       %.3f\nruns_per_s      %.1f\n"
+                      "arena_bytes     %zu\npeak_bytes      %zu\nresident_bytes  %zu\n"
+                      "macs            %" PRIu64 "\nkernels         %s\nthreads         %zu\n"
+                      "runners         %zu\n",
                       min_us, median_us, runs_per_s, model_arena_bytes(model),
                       model_peak_bytes(model), resident_bytes(), model_macs(model),
-                      model_kernels(model), options->n_threads);
+                      model_kernels(model), options->n_threads, options->n_runners);
 }
 
 /* Run all lanes at once; then their times in one sorted list. */
@@ -225,19 +228,19 @@ static int measure(const struct bench_options *options, struct model *model, str
     double runs_per_s = 0;
     int r = 0;
 
-    if (pthread_barrier_init(&start, NULL, (unsigned) options->n_threads) != 0)
+    if (pthread_barrier_init(&start, NULL, (unsigned) options->n_runners) != 0)
         return fault_set(fault, -ENOMEM, "threads are not to be had");
-    for (size_t i = 0; i < options->n_threads; i++) {
+    for (size_t i = 0; i < options->n_runners; i++) {
         lanes[i].start = &start;
         lanes[i].ms = options->ms;
         lanes[i].times_ns = times_ns + i * SAMPLES_MAX;
     }
-    for (; started < options->n_threads && r == 0; started += r == 0)
+    for (; started < options->n_runners && r == 0; started += r == 0)
         r = -pthread_create(&lanes[started].thread, NULL, lane_main, &lanes[started]);
     if (r < 0) { /* those that started wait for the rest for ever: the process ends */
         return fault_set(fault, r, "thread %zu does not start: %s", started, strerror(-r));
     }
-    for (size_t i = 0; i < options->n_threads; i++) {
+    for (size_t i = 0; i < options->n_runners; i++) {
         int64_t sum_ns = 0;
 
         (void) pthread_join(lanes[i].thread, NULL); /* ours, joined once */
@@ -255,26 +258,32 @@ static int measure(const struct bench_options *options, struct model *model, str
 
 static int bench(const struct bench_options *options, struct fault *fault) {
     _cleanup_(model_unrefp) struct model *model = NULL;
+    _cleanup_(crew_freep) struct crew *crew = NULL;
     _cleanup_(freep) int64_t *times_ns = NULL;
     _cleanup_(freep) uint8_t *inputs = NULL;
-    struct lane lanes[THREADS_MAX] = { 0 };
+    struct lane lanes[RUNNERS_MAX] = { 0 };
     int r;
 
     r = model_open(options->file, options->kernels, &model, fault);
     if (r < 0)
         return r;
-    times_ns = calloc(options->n_threads * SAMPLES_MAX, sizeof(*times_ns));
+    if (options->n_threads > 1)
+        r = crew_new(options->n_threads, &crew);
+    if (r < 0)
+        return fault_set(fault, r, "%zu threads are not to be had: %s", options->n_threads,
+                         strerror(-r));
+    times_ns = calloc(options->n_runners * SAMPLES_MAX, sizeof(*times_ns));
     inputs = make_inputs(model);
-    for (size_t i = 0; i < options->n_threads && r == 0; i++) {
+    for (size_t i = 0; i < options->n_runners && r == 0; i++) {
         lanes[i].model = model;
         lanes[i].inputs = inputs;
-        r = runner_new(model, &lanes[i].runner);
+        r = runner_new(model, crew, &lanes[i].runner);
     }
     if (r < 0 || !times_ns || !inputs)
         r = fault_set(fault, -ENOMEM, "%s: out of memory", options->file);
     else
         r = measure(options, model, lanes, times_ns, fault);
-    for (size_t i = 0; i < options->n_threads && r == 0; i++)
+    for (size_t i = 0; i < options->n_runners && r == 0; i++)
         (void) runner_free(lanes[i].runner);
     return r;
 }

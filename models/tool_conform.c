@@ -174,7 +174,7 @@ static int run_samples(const struct conform_case *the, struct model *model, stru
     if (the->n_samples == 0 || n_bytes != the->n_samples * sample_bytes(model))
         return fault_set(fault, -EBADMSG, "%s has %zu bytes, not %zu samples of %zu", path, n_bytes,
                          the->n_samples, sample_bytes(model));
-    r = runner_new(model, &runner);
+    r = runner_new(model, NULL, &runner);
     if (r < 0)
         return fault_set(fault, r, "out of memory");
     io = bytes;

@@ -103,7 +103,7 @@ static int run(const struct run_options *options, struct fault *fault) {
         return fault_set(fault, -EBADMSG, "%s: has %zu bytes; the inputs of %s take %zu",
                          options->in, n_bytes, options->file, inputs_bytes(model));
     out = malloc(outputs_bytes(model));
-    if (!out || runner_new(model, &runner) < 0)
+    if (!out || runner_new(model, NULL, &runner) < 0)
         return fault_set(fault, -ENOMEM, "%s: out of memory", options->file);
 
     copy_in(runner, model, in);

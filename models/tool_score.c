@@ -101,7 +101,7 @@ int scorer_encode(struct scorer *scorer, enum modality_kind kind, const struct d
     modality = &scorer->bundle->modalities[index];
     r = example_new(modality, &example, fault);
     if (r == 0)
-        r = runner_new(modality->encoder, &runner);
+        r = runner_new(modality->encoder, NULL, &runner);
     for (size_t label = 0; label < scorer->bundle->n_labels && r == 0; label++) {
         const size_t n = count_files(dataset, kind, label);
 

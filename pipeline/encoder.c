@@ -341,7 +341,7 @@ int encoder_new(const struct encoder_options *options, const char *name, int wak
     r = queue_new(sizeof(struct embedding), EMBEDDINGS, &e->embeddings);
     if (r < 0)
         return r;
-    r = runner_new(m->encoder, &e->runner);
+    r = runner_new(m->encoder, NULL, &e->runner);
     if (r < 0)
         return r;
     if (!clock->virtual_ns) {

@@ -68,7 +68,7 @@ static int new_head(struct fusion *f, const struct bundle *bundle, struct fault 
                          bundle->name, bundle->n_modalities);
     f->mask_missing = (int8_t) mask->zero_point;
     f->mask_present = (int8_t) fmin(round(1 / (double) mask->scale) + mask->zero_point, INT8_MAX);
-    return runner_new(bundle->head, &f->runner);
+    return runner_new(bundle->head, NULL, &f->runner);
 }
 
 int fusion_new(const struct bundle *bundle, struct fusion **ret, struct fault *fault) {

@@ -30,7 +30,7 @@ static void run_once(struct model *model) {
     _cleanup_(runner_freep) struct runner *runner = NULL;
     uint32_t sum = 0;
 
-    if (runner_new(model, &runner) < 0)
+    if (runner_new(model, NULL, &runner) < 0)
         return; /* memory is short */
     for (size_t i = 0; i < model_n_inputs(model); i++)
         (void) memset(runner_input(runner, i), (int) (0x5a + i), model_input(model, i)->n_bytes);

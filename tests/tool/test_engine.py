@@ -66,9 +66,9 @@ class Engine(unittest.TestCase):
             self.assertIn(word, text)
 
     def test_bench_tells_times_and_memory(self):
-        result = json.loads(self.run_it("bench", NET, "--ms", "20", "--threads", "2", "--kernels", "c", "--json")[0])
+        result = json.loads(self.run_it("bench", NET, "--ms", "20", "--threads", "2", "--runners", "3", "--kernels", "c", "--json")[0])
         self.assertEqual(result["kernels"], "c")
-        self.assertEqual(result["threads"], 2)
+        self.assertEqual((result["threads"], result["runners"]), (2, 3))
         self.assertLessEqual(0 < result["min_us"] and result["min_us"], result["median_us"])
         self.assertLessEqual(result["arena_bytes"], result["peak_bytes"] * 1.1)
         self.assertGreater(result["resident_bytes"], result["arena_bytes"])

@@ -174,7 +174,7 @@ class Eval(Tool):
         self.assertNotIn("Example:", self.run_it("eval", TINY, status=2))
         self.assertIn("See lookout-model bench --help", self.run_it("bench", status=2))
         self.assertIn("lookout-model bench: unrecognized option '--fast'", self.run_it("bench", "--fast", status=2))
-        self.assertIn("--threads 65: not from 1 to 64", self.run_it("bench", "x", "--threads", "65", status=2))
+        self.assertIn("--threads 17: not from 1 to 16", self.run_it("bench", "x", "--threads", "17", status=2))
         self.assertIn("Example:", self.run_it("eval", "--help"))
 
 

@@ -77,7 +77,7 @@ static void a_model_outlives_the_bytes_it_was_opened_from(void **state) {
     assert_int_equal(model_open_memory("net", bytes.at, bytes.n, "c", &model, NULL), 0);
     (void) memset(bytes.at, 0xa5, bytes.n);
     free(bytes.at);
-    assert_int_equal(runner_new(model, &runner), 0);
+    assert_int_equal(runner_new(model, NULL, &runner), 0);
     model = model_unref(model); /* the runner keeps it */
     (void) memcpy(runner_input(runner, 0), io.at, 25 * 12);
     runner_run(runner);
@@ -91,7 +91,7 @@ static void places_of_inputs_are_aligned_and_there_is_none_past_the_last(void **
     struct model *model = NULL;
 
     open_net(&model);
-    assert_int_equal(runner_new(model, &runner), 0);
+    assert_int_equal(runner_new(model, NULL, &runner), 0);
     assert_int_equal((uintptr_t) runner_input(runner, 0) % 16, 0);
     assert_null(runner_input(runner, 1));
     assert_null(runner_output(runner, 1));
@@ -110,7 +110,7 @@ static void *run_many(void *user) {
     const size_t in_bytes = 25 * 12, out_bytes = 4;
     struct runner *runner = NULL;
 
-    lane->n_wrong = runner_new(lane->model, &runner) < 0;
+    lane->n_wrong = runner_new(lane->model, NULL, &runner) < 0;
     for (int i = 0; i < N_RUNS && runner; i++) {
         const uint8_t *sample = lane->io->at + (size_t) (i % 4) * (in_bytes + out_bytes);
 
