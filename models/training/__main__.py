@@ -38,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
+    grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
+    grid.add_argument("plan", help="an INI file as ablations/yard.ini")
+    grid.add_argument("data", help=FOLDERS["data"])
+    grid.add_argument("out", help="folder of the cells, and of ablation.md")
     command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes.")
     return top
 
@@ -89,17 +93,23 @@ def main():
     import torch
 
     from . import config as presets
-    from . import data, learn, sizes, train
+    from . import ablate, data, learn, sizes, train
+    from .teacher import TeacherError
 
     torch.set_num_threads(1)
     try:
         if arguments.command == "table":
             print(sizes.table(arguments.preset, say))
             return
+        if arguments.command == "ablate":
+            plan = ablate.read(arguments.plan)
+            root = train.data_set(arguments.data, presets.read(plan.preset).name)
+            ablate.run(plan, root, pathlib.Path(arguments.out), say)
+            return
         config = presets.read(arguments.preset, arguments.size, arguments.quick)
         root = train.data_set(arguments.data, config.name)
         (whole_run if arguments.command == "train" else one_step)(arguments, config, root)
-    except (presets.ConfigError, data.DataError, learn.KeepError) as error:
+    except (presets.ConfigError, data.DataError, learn.KeepError, TeacherError) as error:
         sys.exit(f"training: {error}")
 
 

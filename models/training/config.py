@@ -56,6 +56,8 @@ class Quantisation:
     """[quantisation]: weights of 4 or 8 bits."""
 
     budget_bytes: int  # of all files together
+    follow: float  # weight of the float network's logits while tuning, beside the labels
+    teachers: tuple  # folders of other runs; their encoders are followed too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,10 +139,15 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
 def read_quantisation(path: str, ini):
     if "quantisation" not in ini:
         return None
+    section = ini["quantisation"]
     try:
-        return Quantisation(budget_bytes=int(ini["quantisation"]["budget_bytes"]))
+        return Quantisation(
+            budget_bytes=int(section["budget_bytes"]),
+            follow=section.getfloat("follow", 1.0),
+            teachers=tuple(section.get("teachers", "").split()),
+        )
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"{path}: [quantisation]: budget_bytes: {error}") from error
+        raise ConfigError(f"{path}: [quantisation]: {error}") from error
 
 
 def read_refit(path: str, ini) -> str:

@@ -83,6 +83,11 @@ def nothing(root: pathlib.Path, kind: str) -> list:
     return [Example(str(folder / name), -1, name) for name in by_bytes(os.listdir(folder))] if folder.is_dir() else []
 
 
+def share_of(example: Example) -> float:
+    """0 to 1, the same in every run: to take a part of the examples."""
+    return int.from_bytes(hashlib.sha256(example.path.rsplit("/", 1)[-1].encode()).digest()[4:8], "big") / 2**32
+
+
 def held_out(example: Example, parts: int) -> bool:
     """One part in @parts, by a hash of the group: the same in every run, never both sides of a recording."""
     return parts > 0 and hashlib.sha256(example.group.encode()).digest()[0] % parts == 0

@@ -12,6 +12,7 @@ from . import data, features, learn, networks, picture, quantise, sound
 from .graph import range_parameters
 
 PIXEL_SCALE, PIXEL_ZERO_POINT = float(np.float32(1 / 255)), -128  # every pixel value has its own int8
+FRONT_END = {"window_ms", "frame_ms", "step_ms", "bands", "low_hz", "high_hz", "floor", "size_px", "colour", "crop"}
 LOUDEST = 10.5  # natural logarithm of the energy of a band at full scale, about
 CALIBRATION_BATCHES = 16  # of training examples, for the ranges of activations
 
@@ -58,18 +59,23 @@ def clips_of(examples: list, modality) -> sound.Clips:
     return sound.Clips.join(rows, [e.label for e in examples])
 
 
-def prepare(stage: Stage, modality):
-    """Batches to train on, what is held out (examples, features), number of targets."""
-    kept, held, other, nothing = found(stage, modality)
-    examples = kept + other + nothing
+def batches_of(examples: list, modality, n_labels: int):
+    """Batches of @examples; labels from n_labels on are other targets, -1 is nothing."""
     y = np.array([e.label for e in examples], dtype=np.int64)
     n_targets = int(y.max()) + 1
     weights = learn.label_weights(y[y >= 0], n_targets, modality.balance)
     if modality.kind == "picture":
-        batches = picture.Batches(modality, data.pictures(examples, modality), y, weights, n_targets)
-        return batches, (held, data.pictures(held, modality)), n_targets
-    batches = sound.Batches(modality, clips_of(examples, modality), weights, n_targets, len(stage.labels))
-    return batches, (held, clips_of(held, modality) if held else None), n_targets
+        return picture.Batches(modality, data.pictures(examples, modality), y, weights, n_targets)
+    return sound.Batches(modality, clips_of(examples, modality), weights, n_targets, n_labels)
+
+
+def prepare(stage: Stage, modality):
+    """Batches to train on, what is held out (examples, features), number of targets."""
+    kept, held, other, nothing = found(stage, modality)
+    batches = batches_of(kept + other + nothing, modality, len(stage.labels))
+    if modality.kind == "picture":
+        return batches, (held, data.pictures(held, modality)), batches.n_targets
+    return batches, (held, clips_of(held, modality) if held else None), batches.n_targets
 
 
 def probabilities(model, modality, kept: tuple, n_labels: int) -> torch.Tensor:
@@ -163,8 +169,14 @@ def input_parameters(modality) -> tuple:
     return range_parameters(math.log(float(modality.keys["floor"])), LOUDEST)
 
 
-def load(stage: Stage, modality, suffix: str = "pt") -> Trained:
-    state = learn.restore(path_of(stage, modality, suffix), made_with(stage, modality))
+def load(stage: Stage, modality, suffix: str = "pt", any_settings: bool = False) -> Trained:
+    """@any_settings  of another run: only what it sees and answers must be the same."""
+    wanted = made_with(stage, modality)
+    state = learn.restore(path_of(stage, modality, suffix), None if any_settings else wanted)
+    if any_settings:
+        for key in ("labels", *(key for key in modality.keys if key in FRONT_END)):
+            learn.compare(path_of(stage, modality, suffix), {key: state["made_with"].get(key)}, {key: wanted[key]})
+        modality = dataclasses.replace(modality, shape=networks.Shape.read(state["made_with"]["shape"]))
     encoder = networks.Encoder(modality.channels, modality.shape)
     if state["bits"]:
         encoder = quantise.Encoder(encoder, *input_parameters(modality)).use(state["bits"])
@@ -175,16 +187,17 @@ def load(stage: Stage, modality, suffix: str = "pt") -> Trained:
 
 
 def held_features(stage: Stage, modality):
-    """Features [n, channels, rows, columns], labels [n] and clip numbers [n] of what load()'s encoder was not trained on."""
+    """features_of() what load()'s encoder was not trained on."""
     everything = data.examples(stage.root, modality.kind, "train", stage.labels)
-    held = [e for e in everything if data.held_out(e, stage.parts)]
+    return features_of([e for e in everything if data.held_out(e, stage.parts)], modality)
+
+
+def features_of(examples: list, modality):
+    """Features [n, channels, rows, columns], labels [n] and numbers of the examples [n]: a sound has as many rows as windows."""
     if modality.kind == "picture":
-        return (
-            picture.tensor(data.pictures(held, modality)),
-            torch.tensor([e.label for e in held]),
-            torch.arange(len(held)),
-        )
-    clips = clips_of(held, modality)
-    parts = [sound.windows(modality, clips.of(i)) for i in range(len(held))]
+        pixels = picture.tensor(data.pictures(examples, modality))
+        return pixels, torch.tensor([e.label for e in examples]), torch.arange(len(examples))
+    clips = clips_of(examples, modality)
+    parts = [sound.windows(modality, clips.of(i)) for i in range(len(examples))]
     number = torch.tensor([i for i, part in enumerate(parts) for _ in part])
     return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(clips.labels)[number], number

@@ -88,34 +88,41 @@ def save(path: pathlib.Path, state: dict):
 
 
 def restore(path: pathlib.Path, made_with: dict) -> dict:
-    """A state that save() wrote, if it was made with the same settings."""
+    """A state that save() wrote, if it was made with the same settings (None: with any)."""
     try:
         state = torch.load(path, weights_only=True)
         found = state["made_with"]
     except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise KeepError(f"{path}: damaged, or not of this kit ({error}); remove it to train anew") from error
-    other = [key for key in made_with | found if made_with.get(key) != found.get(key)]
-    if other:
-        key = other[0]
-        raise KeepError(
-            f"{path}: made with other settings: {key} was {found.get(key)}, now it is {made_with.get(key)}; "
-            "remove the file to train anew, or name another OUT"
-        )
+    if made_with is not None:
+        compare(path, found, made_with)
     return state
 
 
-def cross_entropy(model, x, y, weight, drop: float):
-    """Weighted, with distributions as targets."""
+def compare(path: pathlib.Path, found: dict, wanted: dict):
+    """KeepError if what @path was made with is not what is wanted."""
+    for key in wanted | found:
+        if wanted.get(key) != found.get(key):
+            raise KeepError(
+                f"{path}: made with other settings: {key} was {found.get(key)}, now it is {wanted.get(key)}; "
+                "remove the file to train anew, or name another OUT"
+            )
+
+
+def cross_entropy(model, batch, drop: float):
+    """Weighted, with distributions as targets. @batch: features [n, c, h, w], targets [n, labels], weights [n]."""
+    x, y, weight = batch
+    x = x.contiguous(memory_format=torch.channels_last)
     return (weight * -(y * functional.log_softmax(model(x, drop), 1)).sum(1)).mean()
 
 
 def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, judge=None, before=None, loss_of=cross_entropy):
     """
     Train @model and return the average of its weights.
-    @batch_of  function of no arguments: features [n, c, h, w], targets [n, labels] (probabilities), weights [n].
+    @batch_of  function of no arguments: what @loss_of takes.
     @judge     function of a model: what to print of it now and then, on examples that are not trained on.
     @before    function of the step, called before each.
-    @loss_of   function of model, features, targets, weights and dropout.
+    @loss_of   function of model, batch and dropout.
     """
     steps = settings.steps
     torch.manual_seed(settings.seed)
@@ -136,8 +143,7 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
             group["lr"] = rate_at(step, steps, settings.rate)
         if before:
             before(step)
-        x, y, weight = batch_of()
-        loss = loss_of(model, x.contiguous(memory_format=torch.channels_last), y, weight, settings.drop)
+        loss = loss_of(model, batch_of(), settings.drop)
         tuner.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)

@@ -36,6 +36,21 @@ class Shape:
         return Shape(first, stride, tuple(item(text) for text in blocks.split()), embedding)
 
 
+    def __str__(self) -> str:
+        """As a preset would say it; read() understands it."""
+
+        def item(channels, stride):
+            return f"{channels}/{stride}" if stride != 1 else str(channels)
+
+        blocks = " ".join(item(*block) for block in self.blocks)
+        return f"{item(self.stem, self.stem_stride)}, {blocks}, {self.embedding}"
+
+    @staticmethod
+    def read(text: str) -> "Shape":
+        stem, blocks, embedding = text.split(", ")
+        return Shape.parse(stem, blocks, int(embedding))
+
+
 class Conv(nn.Module):
     """Convolution without bias, batch normalisation, ReLU6 or nothing: one int8 operator once folded."""
 
@@ -92,8 +107,15 @@ class Encoder(nn.Module):
         )
         self.dense = nn.Linear(widths[-1], shape.embedding)
 
+    def last_map(self, x):
+        """What the last block gives: [n, channels, rows, columns]."""
+        return self.blocks(self.stem(x))
+
     def forward(self, x, drop: float = 0.0):
-        x = self.blocks(self.stem(x)).mean((2, 3))
+        return self.embed(self.last_map(x), drop)
+
+    def embed(self, last_map, drop: float = 0.0):
+        x = last_map.mean((2, 3))
         return functional.normalize(self.dense(functional.dropout(x, drop, self.training)), dim=1, eps=1e-6)
 
 

@@ -39,9 +39,13 @@ class Batches:
             x = (x + torch.randn(x.shape) * augment.uniform(n, 0, 0.06).view(n, 1, 1, 1)).clamp(0, 1)
         return augment.cut(x, float(keys.get("cut", 0.4)), size // 3, 0.4)
 
+    def of(self, chosen) -> torch.Tensor:
+        """These pictures, changed: [n, channels, rows, columns]."""
+        return self.change(self.pixels[chosen].float() / 255)
+
     def __call__(self):
         chosen = self.draw()
-        x = self.change(self.pixels[chosen].float() / 255)
+        x = self.of(chosen)
         y, weights = augment.targets(self.labels[chosen], self.n_targets, self.modality.smooth, self.weights)
         if torch.rand(()) < self.modality.mixup:
             x, y = augment.mixed(x, y, 0.4)

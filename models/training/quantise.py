@@ -179,7 +179,10 @@ class Encoder(nn.Module):
         return x
 
     def forward(self, x, drop: float = 0.0):
-        x = self.ranges["pooled"](self.last_map(x).mean((2, 3)))
+        return self.embed(self.last_map(x), drop)
+
+    def embed(self, last_map, drop: float = 0.0):
+        x = self.ranges["pooled"](last_map.mean((2, 3)))
         x = self.layer("dense", functional.dropout(x, drop, self.training))
         x = functional.normalize(x, dim=1, eps=1e-6)
         return torch.fake_quantize_per_tensor_affine(x, EMBEDDING_SCALE, 0, -128, 127)

@@ -130,6 +130,10 @@ class Batches:
         mixed = torch.logaddexp(x, x[other] + (level - snr * DB).view(n, 1, 1))
         return torch.where(torch.rand(n, 1, 1) < float(keys.get("mix", MIX_SHARE)), mixed, x)
 
+    def of(self, chosen: np.ndarray) -> torch.Tensor:
+        """A changed window of each of these clips: [n, 1, rows, bands]."""
+        return self.change(self.behind(self.cut(chosen, self.starts)))
+
     def __call__(self):
         chosen = self.draw()
         x = self.behind(self.cut(chosen, self.starts))

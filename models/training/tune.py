@@ -4,9 +4,13 @@
 `[quantisation] budget_bytes` holds for the files of all encoders and the head together. README.md tells the keys.
 """
 
-import torch
+import dataclasses
+import pathlib
 
-from . import allocate, encode, fuse, learn, networks, quantise, tflite
+import torch
+from torch.nn import functional
+
+from . import allocate, distil, encode, fuse, learn, tflite
 
 MEASURE_BATCHES = 16  # for the change of loss
 BUDGET_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of what 4 bits can save, points of the frontier
@@ -108,6 +112,30 @@ def held_figures(budget: Budget, modality, bits: dict) -> dict:
     return {f"{modality.name} accuracy": round(float(right), 4), f"{modality.name} loss": round(float(loss), 4)}
 
 
+def followed(stage, source, modality) -> list:
+    """The float networks whose logits are followed: the one that is tuned, and those of other runs."""
+    models = [encode.load(source, modality).model]
+    for folder in stage.config.quantisation.teachers:
+        other = dataclasses.replace(source, run=pathlib.Path(folder))
+        models.append(encode.load(other, modality, any_settings=True).model)
+    return models
+
+
+def following(models: list, weight: float):
+    """Cross-entropy with the labels, and with what @models say of the same features on average."""
+
+    def loss_of(model, batch, drop: float):
+        x, y, weights = batch
+        x = x.contiguous(memory_format=torch.channels_last)
+        logits = model(x, drop)
+        labels = (weights * -(y * functional.log_softmax(logits, 1)).sum(1)).mean()
+        with torch.no_grad():
+            theirs = torch.stack([other(x) for other in models]).mean(0)
+        return labels + weight * distil.logits_loss(logits, theirs)
+
+    return loss_of
+
+
 def tune(stage, source, modality, bits: dict, steps: int):
     """
     Train on with rounded weights and activations; the result lies at encode.path_of(..., "tuned.pt").
@@ -130,6 +158,8 @@ def tune(stage, source, modality, bits: dict, steps: int):
     judge = encode.judge_of(modality, kept, len(stage.labels))
     say = lambda text: stage.say(f"{modality.name}, tuned: {text}")
     before(0)
-    model = learn.train(model, batches, settings, checkpoint, say, judge, before=before)
+    follow = stage.config.quantisation.follow
+    loss_of = following(followed(stage, source, modality), follow) if follow else learn.cross_entropy
+    model = learn.train(model, batches, settings, checkpoint, say, judge, before, loss_of)
     encode.keep(stage, modality, "tuned.pt", model, n_targets, trained.calibration, bits)
     checkpoint.unlink(missing_ok=True)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What distillation is worth: a grid of teachers, students, losses and levels from an INI, each cell with several seeds.
+
+Every cell is a file of its own in OUT; a run that was stopped goes on where it was, and more seeds or cells add to what is
+there. Accuracies are of the held-out part of train, in float32. The keys are listed in README.md.
+"""
+
+import configparser
+import dataclasses
+import itertools
+import json
+import pathlib
+import statistics
+
+import numpy as np
+import torch
+
+from . import config as presets
+from . import data, encode, learn, student, teacher, train
+
+LOSS_SETS = {
+    "none": (),
+    "logits": ("logits",),
+    "edam": ("attention",),
+    "crd": ("contrast",),
+    "all": ("logits", "attention", "contrast"),
+}
+LEVEL_SETS = {  # losses, levels of the attention
+    "none": ((), ()),
+    "logits": (("logits",), ()),
+    "early": (("attention",), ("early",)),
+    "late": (("attention",), ("late",)),
+    "all levels": (("logits", "attention"), ("early", "late")),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    grid: str  # losses or levels
+    teacher: str  # its size
+    size: str  # of the student
+    sees: tuple  # modalities
+    what: str  # a key of LOSS_SETS or LEVEL_SETS
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.grid, self.teacher, self.size, "+".join(self.sees), self.what.replace(" ", "_"), str(self.seed)])
+
+    @property
+    def losses(self) -> tuple:
+        return LOSS_SETS[self.what] if self.grid == "losses" else LEVEL_SETS[self.what][0]
+
+    @property
+    def levels(self) -> tuple:
+        return ("late",) if self.grid == "losses" else LEVEL_SETS[self.what][1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    preset: str
+    seeds: tuple
+    steps: int
+    teacher_steps: int
+    pictures: float  # share of the training pictures that is used
+    cells: tuple
+
+    @property
+    def teachers(self) -> list:
+        return sorted({cell.teacher for cell in self.cells})
+
+
+def words(section, key: str, known) -> list:
+    found = section[key].split() if key != "levels" else [word.strip() for word in section[key].split(",")]
+    for word in found:
+        if word not in known:
+            raise ValueError(f"{key} = {word}: not one of {', '.join(known)}")
+    return found
+
+
+def read(path: str) -> Plan:
+    sizes = ("nano", "micro", "small", "base")
+    try:
+        ini = presets.parsed(path)
+        main = ini["ablation"]
+        names = [m.name for m in presets.read(main["preset"]).modalities]
+        seeds = [int(word) for word in main["seeds"].split()]
+        cells = []
+        for grid, key, known in (("losses", "losses", LOSS_SETS), ("levels", "levels", LEVEL_SETS)):
+            if grid not in ini:
+                continue
+            section = ini[grid]
+            sees = [tuple(word.split("+")) for word in words(section, "students", [*names, "+".join(names)])]
+            axes = (words(section, "teachers", sizes), words(section, "sizes", sizes), sees, words(section, key, known), seeds)
+            cells += [Cell(grid, *chosen) for chosen in itertools.product(*axes)]
+        steps, teacher_steps = int(main["steps"]), int(main["teacher_steps"])
+        plan = Plan(main["preset"], tuple(seeds), steps, teacher_steps, main.getfloat("pictures", 1.0), tuple(cells))
+    except (OSError, KeyError, ValueError, configparser.Error) as error:
+        raise presets.ConfigError(f"{path}: {error}") from error
+    if not plan.cells or not seeds:
+        raise presets.ConfigError(f"{path}: nothing to do: no seeds, or neither [losses] nor [levels]")
+    return plan
+
+
+def sized(plan: Plan, size: str, sees=None) -> list:
+    """Modalities of the preset with encoders of this size, seeing what the preset sees: students and teachers share features."""
+    own = presets.read(plan.preset)
+    found = []
+    for modality in own.modalities:
+        keys = presets.size_keys(size, modality.kind)
+        shape = presets.Shape.parse(keys["stem"], keys["blocks"], int(keys["embedding"]))
+        found.append(dataclasses.replace(modality, shape=shape))
+    return [m for m in found if sees is None or m.name in sees]
+
+
+class Bench:
+    """The data of a grid, and what was trained on it."""
+
+    def __init__(self, plan: Plan, root: pathlib.Path, out: pathlib.Path, say):
+        self.plan, self.out, self.say = plan, out, say
+        self.config = presets.read(plan.preset)
+        self.labels = data.labels_of(root, [m.kind for m in self.config.modalities])
+        self.batches, self.held = {}, {}
+        for modality in self.config.modalities:
+            stage = train.stage_of(self.config, root, out, modality, True, say)
+            examples, held, _, _ = encode.found(stage, modality)
+            if modality.kind == "picture":
+                examples = [e for e in examples if data.share_of(e) < plan.pictures]
+            self.batches[modality.name] = encode.batches_of(examples, dataclasses.replace(modality, mixup=0.0), len(self.labels))
+            self.held[modality.name] = encode.features_of(held, modality)
+        self.taught = {}
+
+    def pairs(self, sees) -> student.Pairs:
+        return student.Pairs({name: self.batches[name] for name in sees}, len(self.labels))
+
+    def all_names(self) -> tuple:
+        return tuple(m.name for m in self.config.modalities)
+
+    def settings(self, steps: int, seed: int, cell: str) -> learn.Settings:
+        one = self.config.modalities[0]
+        facts = {"cell": cell, "steps": str(steps), "pictures": str(self.plan.pictures), "preset": self.plan.preset}
+        return learn.Settings(steps, one.rate / 2, one.decay, one.drop, seed, facts)
+
+    def teacher(self, size: str) -> teacher.Multimodal:
+        if size in self.taught:
+            return self.taught[size]
+        path, seed = self.out / f"teacher-{size}.pt", self.plan.seeds[0]
+        torch.manual_seed(seed)
+        model = teacher.Multimodal(sized(self.plan, size), len(self.labels))
+        settings = self.settings(self.plan.teacher_steps, seed, f"teacher {size}")
+        if path.exists():
+            model.load_state_dict(learn.restore(path, settings.made_with)["model"])
+        else:
+            say = lambda text: self.say(f"teacher {size}: {text}")
+            pairs, checkpoint = self.pairs(self.all_names()), path.with_suffix(".checkpoint")
+            model = learn.train(model, pairs, settings, checkpoint, say, loss_of=teacher.teacher_loss)
+            learn.save(path, {"model": model.state_dict(), "made_with": settings.made_with})
+            checkpoint.unlink(missing_ok=True)
+        self.taught[size] = model.eval()
+        return self.taught[size]
+
+    def said(self, model, sees) -> tuple:
+        """Labels found, and the true ones, on what is held out."""
+        held = {name: self.held[name] for name in sees}
+        return student.answers(model, held, len(self.labels)).argmax(1), student.truth(held)
+
+    def run(self, cell: Cell) -> dict:
+        """The student of one cell."""
+        taught = self.teacher(cell.teacher)
+        torch.manual_seed(cell.seed)
+        pairs = self.pairs(self.all_names())  # the same batches for all cells of a seed
+        modalities = sized(self.plan, cell.size, cell.sees)
+        says = taught.teach(pairs())
+        student.check(says, cell.sees, cell.losses, cell.levels)
+        model = student.Student(modalities, len(self.labels), cell.losses, pairs, says)
+        checkpoint = self.out / f"{cell.name}.checkpoint"
+        say = lambda text: self.say(f"{cell.name}: {text}")
+        settings = self.settings(self.plan.steps, cell.seed, cell.name)
+        model = learn.train(model, pairs, settings, checkpoint, say, loss_of=student.loss_from(taught, cell.levels))
+        checkpoint.unlink(missing_ok=True)
+        found, true = self.said(model, cell.sees)
+        theirs, _ = self.said(taught, cell.sees)
+        wrong = theirs != true
+        n_parameters = sum(p.numel() for p in [*model.encoders.parameters(), *model.logits.parameters()])
+        return {
+            "accuracy": float((found == true).mean()),
+            "n": len(true),
+            "teacher accuracy": float((~wrong).mean()),
+            "inherited": float((found == theirs)[wrong].mean()) if wrong.any() else 0.0,
+            "parameters": n_parameters,
+            "teacher parameters": sum(p.numel() for name, p in taught.named_parameters()),
+        }
+
+
+def spread(values: list) -> str:
+    mean = statistics.fmean(values)
+    return f"{100 * mean:.1f} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else f"{100 * mean:.1f}"
+
+
+def table(plan: Plan, results: dict) -> str:
+    """Markdown: mean and standard deviation over seeds; gains are paired by seed. @results maps names of cells to what run() gave."""
+    text = ""
+    for grid in ("losses", "levels"):
+        cells = [cell for cell in plan.cells if cell.grid == grid and cell.name in results]
+        if not cells:
+            continue
+        text += f"## {grid}\n\n| teacher | student | sees | what | seeds | accuracy, % | gain, points | inherits, % | teacher, % | parameters |\n"
+        text += "|---" * 10 + "|\n"
+        rows = sorted({(c.teacher, c.size, c.sees) for c in cells})
+        for teacher_size, size, sees in rows:
+            mine = [c for c in cells if (c.teacher, c.size, c.sees) == (teacher_size, size, sees)]
+            alone = {c.seed: results[c.name]["accuracy"] for c in mine if c.what == "none"}
+            for what in dict.fromkeys(c.what for c in mine):
+                found = {c.seed: results[c.name] for c in mine if c.what == what}
+                gains = [r["accuracy"] - alone[seed] for seed, r in found.items() if seed in alone and what != "none"]
+                one = next(iter(found.values()))
+                text += (
+                    f"| {teacher_size} | {size} | {'+'.join(sees)} | {what} | {len(found)} | {spread([r['accuracy'] for r in found.values()])} "
+                    f"| {spread(gains) if gains else ''} | {spread([r['inherited'] for r in found.values()])} "
+                    f"| {100 * one['teacher accuracy']:.1f} | {one['parameters']:,} of {one['teacher parameters']:,} |\n"
+                )
+        text += "\n"
+    return text
+
+
+def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, say):
+    """All cells that have no result yet, then OUT/ablation.md and ablation.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    bench, results = None, {}
+    for i, cell in enumerate(sorted(plan.cells, key=lambda cell: cell.seed)):  # a whole grid with the first seed first
+        path = out / f"{cell.name}.json"
+        if not path.exists():
+            bench = bench or Bench(plan, root, out, say)
+            say(f"cell {i + 1} of {len(plan.cells)}: {cell.name}")
+            path.write_text(json.dumps(bench.run(cell), indent=1) + "\n", encoding="utf-8")
+        results[cell.name] = json.loads(path.read_text(encoding="utf-8"))
+        (out / "ablation.md").write_text(about(plan) + table(plan, results), encoding="utf-8")
+    say(f"{out / 'ablation.md'}: {len(results)} cells")
+
+
+def about(plan: Plan) -> str:
+    return (
+        f"# Ablation of distillation: {plan.preset}\n\nStudents {plan.steps} steps, teachers {plan.teacher_steps}, {100 * plan.pictures:.0f} % of the training pictures, "
+        f"seeds {' '.join(map(str, plan.seeds))}. Accuracy on the held-out part of train, float32, mean ± standard deviation over seeds; gain over the same "
+        "student without a teacher, paired by seed; inherits: of what the teacher gets wrong, how much the student gets wrong in the same way.\n\n"
+    )
