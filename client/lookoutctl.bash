@@ -14,7 +14,7 @@ _lookoutctl_options() {
 
 _lookoutctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status watch events sensors tasks bundles config reload devices record look call help"
+    local commands="status watch events sensors tasks bundles config reload devices record look doctor call help"
     local command="" one
     COMPREPLY=()
     for one in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do

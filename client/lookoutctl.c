@@ -55,6 +55,11 @@ static const struct command commands[] = {
       "is no terminal. DEVICE is one of `lookoutctl devices` that is not configured yet. Needs\n"
       "root or group lookout-admin, and the journal names who looked.",
       "lookoutctl look gate --png gate.png" },
+    { "doctor", "", cmd_doctor, 0, 0, "what is not as it should be, and what to do",
+      "Sensors, tasks, speed, bundles and their licences, the sandbox, the clock, heat, power,\n"
+      "memory and what is written to the card, each with what to do. Status 1 if there is\n"
+      "something to do. Runs without the daemon too, and then says so.",
+      "lookoutctl doctor --json" },
     { "call", "METHOD [JSON]", cmd_call, 1, 2, "any method of the interface",
       "Sends METHOD (of " LOOKOUT_INTERFACE " unless it names its own) with JSON as\n"
       "parameters and prints the reply's.",

@@ -10,6 +10,7 @@
 
 #include "daemon/client.h"
 #include "daemon/device_list.h"
+#include "daemon/diagnose.h"
 #include "daemon/interface.h"
 #include "daemon/parameters.h"
 #include "daemon/status.h"
@@ -196,6 +197,15 @@ static struct message *look(const struct request *request) {
                       &request->client->looker);
 }
 
+static struct message *diagnose(const struct request *request) {
+    struct diagnosis diagnosis;
+    json_t *all;
+
+    diagnosis_read("/proc/self", &diagnosis);
+    all = diagnosis_json(&diagnosis);
+    return all ? varlink_reply(all, false) : NULL;
+}
+
 static const struct method {
     const char *name, *parameters;
     answer_fn *answer;
@@ -216,6 +226,7 @@ static const struct method {
     { LOOKOUT ".Record", "sensors", record },
     { LOOKOUT ".StopRecord", "", stop_record },
     { LOOKOUT ".Look", "sensor device", look },
+    { LOOKOUT ".Diagnose", "", diagnose },
 };
 
 static const struct method *method_named(const char *name) {

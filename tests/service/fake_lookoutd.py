@@ -72,6 +72,9 @@ REPLIES = {
         {"section": "lookoutd", "key": "dbus", "value": "no", "origin": "/etc/lookout/lookoutd.ini:3"},
         {"section": "camera gate", "key": "device", "value": "auto", "origin": "default"}]},
     "Reload": {"changed": []},
+    "Diagnose": {"process": {"resident_kib": 10240, "peak_kib": 11000, "threads": 5, "written_bytes": 4096},
+                 "sandbox": {"uid": 998, "no_new_privileges": True, "seccomp": True, "capabilities": "0",
+                             "read_only": True, "network": False}},
     "ListEvents": {"events": EVENTS, "gap": 3},
 }
 

@@ -70,7 +70,7 @@ class Lookoutctl(unittest.TestCase):
 
     def test_every_command_has_help_with_an_example(self):
         for command in ("status", "watch", "events", "sensors", "tasks", "bundles", "config", "reload",
-                        "devices", "record", "look", "call"):
+                        "devices", "record", "look", "doctor", "call"):
             self.assertIn(f"Example: lookoutctl {command}", self.run_it(command, "--help"))
             self.assertIn(command, self.run_it("help"))
         self.assertEqual(self.run_it("help"), self.run_it("--help"))
@@ -81,6 +81,22 @@ class Lookoutctl(unittest.TestCase):
         self.assertIn("systemctl start lookoutd", said)
         self.run_it("watch", status=3)
         self.run_it("events", status=3)
+
+    def test_doctor_finds_what_is_wrong_and_says_what_to_do(self):
+        self.serve()
+        said = self.run_it("doctor", status=1)
+        for word in ("camera gate: rate_hz = fast", "sudo lookoutctl reload", "no such device, retrying", "lookoutctl devices",
+                     "system calls filtered", "10.0 MiB", "findings"):
+            self.assertIn(word, said)
+        lines = self.run_it("doctor", "--json", status=1).splitlines()
+        findings = [json.loads(line) for line in lines if line.startswith("{")]
+        self.assertIn({"check": "sensor gate", "state": "bad", "text": "lost: /dev/video0: no such device, retrying",
+                       "what_to_do": "is it plugged in, and free? `lookoutctl devices` says what to do"}, findings)
+        self.daemon.stop()
+        self.daemon = None
+        said = self.run_it("doctor", status=3)
+        self.assertIn("systemctl start lookoutd", said)
+        self.assertIn("memory", said)
 
     def test_without_permission_it_names_the_group(self):
         self.serve()

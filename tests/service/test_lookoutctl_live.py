@@ -82,6 +82,12 @@ class Live(unittest.TestCase):
         self.assertEqual(self.read_json("call", "org.varlink.service.GetInfo")[0]["product"], "lookoutd")
         self.assertIn("--more", self.run_it("call", "Watch", status=1))
 
+    def test_doctor_says_what_the_real_daemon_lacks(self):
+        self.wait_for_sensors()
+        said = self.run_it("doctor", status=1)  # what runs here has no sandbox
+        for word in ("sensor mic", "task yard", "may make any system call", "not for commercial use", "allow_record = yes"):
+            self.assertIn(word, said)
+
     def test_events_and_watch_filter(self):
         within("an event", lambda: self.read_json("events"))
         label = self.read_json("events", "--count", "1")[0]["label"]

@@ -16,7 +16,8 @@ sys.dont_write_bytecode = True
 import tap  # noqa: E402
 from lookoutd import BINARY, CHATTY, LOOKOUT, SERVICE, SOURCE, Daemon, within  # noqa: E402
 
-METHODS = ['Status', 'ListEvents', 'ListSensors', 'ListDevices', 'ListTasks', 'ListBundles', 'GetConfig', 'Reload']
+METHODS = ['Status', 'ListEvents', 'ListSensors', 'ListDevices', 'ListTasks', 'ListBundles', 'GetConfig', 'Reload',
+           'Diagnose']
 
 
 def run(*arguments):
