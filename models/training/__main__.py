@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         one = command(name, text, "data", "run")
         one.add_argument("modality")
         one.add_argument("--held", action="store_true", help="hold a part of the examples out")
+    command("check", "Look at all of the data and say what is wrong with it; training does so first.", "data")
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
@@ -53,11 +54,12 @@ FOLDERS = {
 
 
 def whole_run(arguments, config, root):
-    from . import train
+    from . import check, train
 
     out = pathlib.Path(arguments.out or HERE / "runs" / config.name)
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
+    check.run(root, config, train.PARTS, say)
     train.made_data(config, run, say)
     common = [arguments.preset, str(root), str(run)]
     common += ["--size", arguments.size] if arguments.size else []
@@ -68,8 +70,11 @@ def whole_run(arguments, config, root):
 
 
 def one_step(arguments, config, root):
-    from . import allocate, encode, train, tune
+    from . import allocate, check, encode, train, tune
 
+    if arguments.command == "check":
+        check.run(root, config, train.PARTS, say)
+        return
     run = pathlib.Path(arguments.run)
     held = lambda modality: train.stage_of(config, root, run, modality, True, say)
     if arguments.command == "finish":

@@ -10,6 +10,7 @@ from .networks import Shape
 PRESETS = pathlib.Path(__file__).parent / "presets"
 SIZES = pathlib.Path(__file__).parent / "sizes.ini"
 QUICK_STEPS = 12
+RATE_HZ = 16000
 KINDS = ("sound", "picture")
 MOST_MODALITIES, EMBEDDINGS = 4, range(16, 65)
 
@@ -125,6 +126,8 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             tune_rate=section.getfloat("tune_rate", 1e-3),
             keys={key: value for key, value in section.items() if key not in OURS},
         )
+        if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:
+            raise ValueError(f"rate_hz = {section['rate_hz']}: the daemon resamples every microphone to {RATE_HZ}; files may have any rate")
         if modality.shape.embedding not in EMBEDDINGS:
             raise ValueError(f"embedding = {modality.shape.embedding}: not from {EMBEDDINGS[0]} to {EMBEDDINGS[-1]}")
         if min(modality.size) < 1:

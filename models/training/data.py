@@ -50,8 +50,11 @@ def recordings(root: pathlib.Path) -> dict:
     table = root / "audio.csv"
     if not table.is_file():
         return {}
-    with open(table, encoding="utf-8", newline="") as file:
-        return {row["file"]: row["source_recording"] for row in csv.DictReader(file)}
+    try:
+        with open(table, encoding="utf-8", newline="") as file:
+            return {row["file"]: row["source_recording"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: not a table with the columns file and source_recording ({error})") from error
 
 
 def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
