@@ -28,7 +28,6 @@ enum {
 };
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16") /* sums stay in registers only if all loops are gone */
 
 extern const struct gemm_kernel vnni_gemm_s8, vnni_gemm_s4;
 extern const struct conv_kernel vnni_conv_s8, vnni_conv_s4;
@@ -133,6 +132,15 @@ INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n,
 
     return vnni_scaling_of(vnni_load(rq->multiplier + c, n),
                            _mm512_mask_loadu_epi32(ones, vnni_lanes(n), rq->shift + c), once);
+}
+
+/** Into registers, for more than one use: compilers would rather load again for each. */
+INLINE struct scaling vnni_load_scaling(const struct scaling *from) {
+    struct scaling s = *from;
+
+    __asm__("" : "+v"(s.multiplier), "+v"(s.multiplier_odd));
+    __asm__("" : "+v"(s.nudge), "+v"(s.nudge_odd), "+v"(s.right), "+v"(s.right_odd));
+    return s;
 }
 
 /** mbqm() of 16 sums; @once: or anything not above 0 where that clamps. */

@@ -14,12 +14,14 @@
  */
 #include "models/kernels/avx512vnni.h"
 
+#include <stdalign.h>
+
 enum {
     TAPS_MAX = 128, /* the C row does larger filters */
     GROUPS_MAX = TAPS_MAX / GROUP,
     VECTORS = 4,         /* of sums, for a vector of outputs */
     STRIP_BYTES = 12288, /* on the stack; of it at least what a pixel's taps see */
-    AT_ONCE = 2,         /* vectors of outputs that share loads of weights */
+    AT_ONCE = 4,         /* vectors of outputs that share loads of weights */
 };
 
 static size_t n_groups(size_t taps) {
@@ -111,37 +113,44 @@ struct chunk {
     size_t taps[TAPS_MAX]; /* where in a strip the first output's taps lie; whole groups */
 };
 
-/* Of the values of the chunk's channels those for interleaved vector @v. */
-INLINE __m512i interleaved(const int32_t *values, const struct chunk *chunk, size_t v) {
-    __m512i all = _mm512_setzero_si512();
+/* The values of the chunk's channels for the 16 outputs from 16 x @fourth on. */
+INLINE __m512i fourth_of(const int32_t *values, const struct chunk *chunk, size_t fourth) {
+    const size_t n = chunk->n, at = is_flat(n) ? fourth * LANES % n : fourth * LANES;
 
-    values += chunk->first;
-    for (size_t fourth = 0; fourth < 4; fourth++) {
-        const size_t i = fourth * LANES + v * 4;
-        const size_t c = is_flat(chunk->n) ? i % chunk->n : i;
-        const __m128i four =
-            c + 4 <= chunk->n
-                ? _mm_loadu_si128((const __m128i *) (values + c))
-                : _mm_maskz_loadu_epi32((__mmask8) vnni_lanes(c < chunk->n ? chunk->n - c : 0),
-                                        values + c);
-        const __m512i everywhere = _mm512_broadcast_i32x4(four);
+    if (n == LANES / 2)
+        return _mm512_broadcast_i32x8(_mm256_loadu_si256((const __m256i *) values));
+    return at < n ? vnni_load(values + at, n - at) : _mm512_setzero_si512();
+}
 
-        all = _mm512_mask_mov_epi32(all, (__mmask16) (15 << (4 * fourth)), everywhere);
+/* The values of the chunk's channels as the interleaved vectors want them. */
+INLINE void interleave(__m512i out[VECTORS], const int32_t *values, const struct chunk *chunk) {
+    const __m512i a = fourth_of(values + chunk->first, chunk, 0);
+    const __m512i b = fourth_of(values + chunk->first, chunk, 1);
+    const __m512i c = fourth_of(values + chunk->first, chunk, 2);
+    const __m512i d = fourth_of(values + chunk->first, chunk, 3);
+    const __m512i ab[] = { _mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee) };
+    const __m512i cd[] = { _mm512_shuffle_i32x4(c, d, 0x44), _mm512_shuffle_i32x4(c, d, 0xee) };
+
+    for (size_t v = 0; v < VECTORS; v += 2) { /* fourths of vectors change places with vectors */
+        out[v] = _mm512_shuffle_i32x4(ab[v / 2], cd[v / 2], 0x88);
+        out[v + 1] = _mm512_shuffle_i32x4(ab[v / 2], cd[v / 2], 0xdd);
     }
-    return all;
 }
 
 static void prepare(struct chunk *chunk, const int32_t *sums, const int32_t *bias) {
     const struct requant *rq = chunk->rq;
     const __m512i zero_point = _mm512_set1_epi32(chunk->size->in_zero_point + FLIP);
 
+    __m512i starts[VECTORS], totals[VECTORS], multipliers[VECTORS], shifts[VECTORS];
+
     chunk->once = vnni_once(rq, chunk->first, chunk->n);
+    interleave(starts, bias, chunk);
+    interleave(totals, sums, chunk);
+    interleave(multipliers, rq->multiplier, chunk);
+    interleave(shifts, rq->shift, chunk);
     for (size_t v = 0; v < VECTORS; v++) {
-        chunk->bias[v] =
-            _mm512_sub_epi32(interleaved(bias, chunk, v),
-                             _mm512_mullo_epi32(interleaved(sums, chunk, v), zero_point));
-        chunk->scalings[v] = vnni_scaling_of(interleaved(rq->multiplier, chunk, v),
-                                             interleaved(rq->shift, chunk, v), chunk->once);
+        chunk->bias[v] = _mm512_sub_epi32(starts[v], _mm512_mullo_epi32(totals[v], zero_point));
+        chunk->scalings[v] = vnni_scaling_of(multipliers[v], shifts[v], chunk->once);
     }
 }
 
@@ -161,12 +170,17 @@ INLINE void add_group(__m512i sums[][VECTORS], const int8_t *in, size_t in_step,
                       const struct chunk *chunk, size_t n, size_t tap, size_t n_taps) {
     __m512i w[VECTORS], x[GROUP];
 
-    UNROLL for (size_t v = 0; v < VECTORS; v++) w[v] =
-        _mm512_loadu_si512(chunk->weights + (tap / GROUP * VECTORS + v) * VECTOR);
-    UNROLL for (size_t i = 0; i < n; i++) {
-        UNROLL for (size_t t = 0; t < GROUP; t++) x[t] =
-            t < n_taps ? _mm512_loadu_si512(in + i * in_step + chunk->taps[tap + t])
-                       : _mm512_setzero_si512();
+#pragma GCC unroll 16
+    for (size_t v = 0; v < VECTORS; v++)
+        w[v] = _mm512_loadu_si512(chunk->weights + (tap / GROUP * VECTORS + v) * VECTOR);
+
+#pragma GCC unroll 16
+    for (size_t i = 0; i < n; i++) {
+
+#pragma GCC unroll 16
+        for (size_t t = 0; t < GROUP; t++)
+            x[t] = t < n_taps ? _mm512_loadu_si512(in + i * in_step + chunk->taps[tap + t])
+                              : _mm512_setzero_si512();
         add_taps(sums[i], x, w);
     }
 }
@@ -178,8 +192,11 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
     const __m512i zero_point = _mm512_set1_epi32(chunk->rq->zero_point);
     __m512i sums[AT_ONCE][VECTORS];
 
-    UNROLL for (size_t i = 0; i < n; i++) UNROLL for (size_t v = 0; v < VECTORS; v++) sums[i][v] =
-        chunk->bias[v];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < n; i++)
+#pragma GCC unroll 16
+        for (size_t v = 0; v < VECTORS; v++)
+            sums[i][v] = chunk->bias[v];
     if (n_taps == 9) {
         add_group(sums, in, in_step, chunk, n, 0, GROUP);
         add_group(sums, in, in_step, chunk, n, 4, GROUP);
@@ -188,9 +205,18 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
         for (size_t tap = 0; tap < chunk->n_taps; tap += GROUP)
             add_group(sums, in, in_step, chunk, n, tap, GROUP);
     }
-    UNROLL for (size_t v = 0; v < VECTORS; v++) UNROLL for (size_t i = 0; i < n; i++) sums[i][v] =
-        _mm512_add_epi32(vnni_scale(sums[i][v], &chunk->scalings[v], once), zero_point);
-    UNROLL for (size_t i = 0; i < n; i++) {
+
+#pragma GCC unroll 16
+    for (size_t v = 0; v < VECTORS; v++) {
+        const struct scaling scaling = vnni_load_scaling(&chunk->scalings[v]);
+
+#pragma GCC unroll 16
+        for (size_t i = 0; i < n; i++)
+            sums[i][v] = _mm512_add_epi32(vnni_scale(sums[i][v], &scaling, once), zero_point);
+    }
+
+#pragma GCC unroll 16
+    for (size_t i = 0; i < n; i++) {
         const __m512i y =
             vnni_clamp(vnni_narrow(sums[i][0], sums[i][1], sums[i][2], sums[i][3]), chunk->rq);
 
@@ -211,10 +237,14 @@ INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, si
     const size_t last = flat ? out_w * chunk->n - (n - 1) * VECTOR : chunk->n;
     size_t i = 0;
 
-    if (flat || chunk->n == VECTOR)
-        for (; i + AT_ONCE < n; i += AT_ONCE)
+    if (flat || chunk->n == VECTOR) {
+        for (; i + AT_ONCE <= n; i += AT_ONCE)
             run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, AT_ONCE,
-                        VECTOR, n_taps, once);
+                        i + AT_ONCE < n ? VECTOR : last, n_taps, once);
+        for (; i + 2 <= n; i += 2)
+            run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, 2,
+                        i + 2 < n ? VECTOR : last, n_taps, once);
+    }
     for (; i < n; i++)
         run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, 1,
                     flat && i + 1 < n ? VECTOR : last, n_taps, once);
@@ -315,12 +345,27 @@ static void copy_pixels(int8_t *out, const int8_t *in, const struct chunk *chunk
         i = copy_every_other(out, in, channels, n);
     out += i * chunk->n;
     in += i * step * channels;
+    for (; multiplier == 1 && chunk->n == VECTOR && i < n; i++) {
+        _mm512_storeu_si512(out, vnni_flip(_mm512_loadu_si512(in + chunk->first)));
+        out += VECTOR;
+        in += step * channels;
+    }
     for (; i < n; i++, out += chunk->n, in += step * channels)
         if (multiplier == 1)
             vnni_copy_flipped(out, in + chunk->first, chunk->n);
         else
             for (size_t c = 0; c < chunk->n; c++)
                 out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
+}
+
+/* As memset(), for few bytes. */
+INLINE void fill(int8_t *out, int byte, size_t n) {
+    const __m512i bytes = _mm512_set1_epi8((char) byte);
+
+    for (; n >= VECTOR; n -= VECTOR, out += VECTOR)
+        _mm512_storeu_si512(out, bytes);
+    if (n > 0)
+        _mm512_mask_storeu_epi8(out, vnni_bytes(n), bytes);
 }
 
 /* A plane: of row @y of the image, from column @x on. */
@@ -336,12 +381,12 @@ static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
     const size_t last = end < n ? (end > (int64_t) begin ? (size_t) end : begin) : (size_t) n;
     const int64_t first = x + (int64_t) begin * step;
 
-    (void) memset(out, outside, begin * chunk->n);
+    fill(out, outside, begin * chunk->n);
     if (begin < last)
         copy_pixels(out + begin * chunk->n,
                     in + (size_t) (y * w->in_w + first) * (size->channels / size->multiplier),
                     chunk, (size_t) step, last - begin);
-    (void) memset(out + last * chunk->n, outside, ((size_t) n - last) * chunk->n);
+    fill(out + last * chunk->n, outside, ((size_t) n - last) * chunk->n);
 }
 
 /* What @rows rows of output see from output pixel (@y, @x) on. */
@@ -376,7 +421,8 @@ static void run_chunk(int8_t *out, const int8_t *in, struct chunk *chunk) {
     const struct strip strip = choose_strip(chunk);
     const size_t out_h = (size_t) w->out_h, out_w = (size_t) w->out_w;
     const size_t step = (size_t) w->stride_h * strip.phases * strip.plane_pixels * chunk->n;
-    int8_t seen[STRIP_BYTES + VECTOR]; /* a whole vector is read where a pixel begins */
+    alignas(VECTOR)
+        int8_t seen[STRIP_BYTES + VECTOR]; /* a whole vector is read where a pixel begins */
 
     place_taps(chunk, &strip);
     for (size_t y = 0; y < out_h; y += strip.rows)

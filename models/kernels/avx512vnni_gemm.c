@@ -15,12 +15,14 @@
 #include "models/kernels/avx512vnni.h"
 
 enum {
-    TILE_ROWS = 8,        /* x 2 vectors of sums: 16 products under way hide their latency */
-    NARROW_ROWS = 16,     /* x 1 vector */
-    SOME_ROWS = 4,        /* where there are no 8 */
-    BLOCK_VECTORS = 2,    /* of columns */
-    BLOCK = 2 * LANES,    /* columns */
+    BLOCK_VECTORS = 2, /* of columns */
+    BLOCK = 2 * LANES, /* columns */
+    TILE_ROWS = 8,     /* x 2 vectors of sums: 16 products under way hide their latency */
+    NARROW_ROWS = 12,  /* x 1 vector */
+    SOME_ROWS = 5,     /* where there are no 8 */
+    ROWS_MAX = 12,
     WIDE_VECTORS = 8,     /* of columns for a single row */
+    POINTER_ROWS = 3,     /* that share a pointer: more pointers than registers cost more */
     STEP_BYTES_MAX = 8,   /* of a row */
     SCRATCH_BYTES = 4096, /* of a convolution, unless one row of output needs more */
 };
@@ -69,111 +71,11 @@ struct product {
     const uint8_t *weights; /* behind the offsets */
     const int32_t *bias, *offsets;
     const struct requant *rq;
+    const struct tiles *tiles;
     size_t cols;
     size_t n_segments, segment_bytes, segment_step; /* a row's; from one to the next, in bytes */
-    bool int4, flip;                                /* inputs have not been flipped yet */
+    size_t block_bytes;                             /* of weights */
 };
-
-INLINE size_t block_bytes(const struct product *p, bool int4) {
-    return BLOCK_VECTORS * p->n_segments * steps_of(p->segment_bytes, int4) * VECTOR;
-}
-
-/* One or two groups of 4 products of each of @rows with the columns of @vectors. */
-INLINE void multiply(__m512i sums[][WIDE_VECTORS], const int8_t *const *in, size_t at,
-                     const uint8_t *weights, const struct product *p, size_t rows, size_t vectors,
-                     bool int4, bool flip) {
-    const size_t block = block_bytes(p, int4), n_groups = int4 ? 2 : 1;
-    const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
-    __m512i w[2][WIDE_VECTORS];
-
-    UNROLL for (size_t v = 0; v < vectors; v++) {
-        const __m512i bytes = _mm512_loadu_si512(weights + v / 2 * block + v % 2 * VECTOR);
-
-        w[0][v] = bytes;
-        if (int4) {
-            w[0][v] = _mm512_and_si512(bytes, nibble);
-            w[1][v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
-            for (size_t g = 0; g < 2; g++)
-                w[g][v] = _mm512_sub_epi8(_mm512_xor_si512(w[g][v], eight), eight);
-        }
-    }
-    UNROLL for (size_t g = 0; g < n_groups; g++) UNROLL for (size_t r = 0; r < rows; r++) {
-        int32_t group;
-        __m512i x;
-
-        (void) memcpy(&group, in[r] + at + g * GROUP, sizeof(group));
-        x = _mm512_set1_epi32(group);
-        if (flip)
-            x = vnni_flip(x);
-        UNROLL for (size_t v = 0; v < vectors; v++) vnni_dot(&sums[r][v], x, w[g][v]);
-    }
-}
-
-/* All products of @rows with the columns of @vectors. */
-INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const int8_t *const *in, const uint8_t *weights,
-                   const struct product *p, size_t rows, size_t vectors, bool int4, bool flip) {
-    const size_t step = step_bytes(int4), advance = least(vectors, BLOCK_VECTORS) * VECTOR;
-    const size_t whole = flip ? p->segment_bytes / step * step : p->segment_bytes;
-    int8_t ends[NARROW_ROWS][STEP_BYTES_MAX] = { 0 };
-    const int8_t *end[NARROW_ROWS];
-
-    for (size_t s = 0; s < p->n_segments; s++)
-        for (size_t d = 0; d < whole; d += step, weights += advance)
-            multiply(sums, in, s * p->segment_step + d, weights, p, rows, vectors, int4, flip);
-    if (whole == p->segment_bytes)
-        return;
-    for (size_t r = 0; r < rows; r++) { /* nothing behind the last row may be read */
-        (void) memcpy(ends[r], in[r] + whole, p->segment_bytes - whole);
-        end[r] = ends[r];
-    }
-    multiply(sums, end, 0, weights, p, rows, vectors, int4, flip);
-}
-
-INLINE void store16(int8_t *out, __m128i bytes, size_t n) {
-    if (n >= LANES)
-        _mm_storeu_si128((__m128i *) out, bytes);
-    else
-        _mm_mask_storeu_epi8(out, vnni_lanes(n), bytes);
-}
-
-/* Four vectors of sums become bytes: of one row (@vectors 4 or more), of two or of four. */
-INLINE void finish(int8_t *const out[], __m512i sums[][WIDE_VECTORS],
-                   const struct scaling *scalings, const struct product *p, size_t n, size_t rows,
-                   size_t vectors, bool once) {
-    const __m512i zero_point = _mm512_set1_epi32(p->rq->zero_point);
-    const size_t at_once = rows * vectors < 4 ? rows * vectors : 4;
-
-    UNROLL for (size_t i = 0; i < rows * vectors; i += 4) {
-        __m512i y[4], bytes;
-
-        UNROLL for (size_t k = 0; k < 4; k++) {
-            const size_t j = i + (k < at_once ? k : 0);
-
-            y[k] = sums[j / vectors][j % vectors];
-            if (k < at_once)
-                y[k] = _mm512_add_epi32(vnni_scale(y[k], &scalings[j % vectors], once), zero_point);
-        }
-        bytes = vnni_clamp(vnni_sort(vnni_narrow(y[0], y[1], y[2], y[3])), p->rq);
-        if (vectors >= 4 && n >= (i + 4) * LANES) {
-            _mm512_storeu_si512(out[0] + i * LANES, bytes);
-        } else if (vectors == 2 && rows >= 2 && n >= BLOCK) {
-            _mm256_storeu_si256((__m256i *) out[i / 2], _mm512_castsi512_si256(bytes));
-            _mm256_storeu_si256((__m256i *) out[i / 2 + 1], _mm512_extracti64x4_epi64(bytes, 1));
-        } else {
-            const __m128i quarters[] = { _mm512_castsi512_si128(bytes),
-                                         _mm512_extracti32x4_epi32(bytes, 1),
-                                         _mm512_extracti32x4_epi32(bytes, 2),
-                                         _mm512_extracti32x4_epi32(bytes, 3) };
-
-            UNROLL for (size_t k = 0; k < at_once; k++) {
-                const size_t c = (i + k) % vectors * LANES;
-
-                if (n > c)
-                    store16(out[(i + k) / vectors] + c, quarters[k], n - c);
-            }
-        }
-    }
-}
 
 /* Some columns of the product, and how they end. */
 struct columns {
@@ -184,98 +86,272 @@ struct columns {
     bool once;
 };
 
-/* Where rows come from and go to: of each pixel of @width, then one step further. */
+/* Rows a step apart: where they come from and where their columns go to. */
 struct rows {
     int8_t *out;
     const int8_t *in;
-    size_t n, width;
-    size_t pixel_step, row_step; /* of in, in bytes */
+    size_t step; /* of in */
 };
 
-/* Rows from @i on. */
-INLINE void tile(const struct rows *all, size_t i, const struct columns *columns, size_t rows,
-                 size_t vectors, bool int4, bool flip) {
-    const struct product *p = columns->product;
-    const int8_t *in[NARROW_ROWS];
-    int8_t *out[NARROW_ROWS];
-    __m512i sums[NARROW_ROWS][WIDE_VECTORS];
-    size_t y = i / all->width, x = i % all->width;
+/* One or two groups of 4 products of each of @rows with the columns of @vectors. */
+INLINE void multiply(__m512i sums[][WIDE_VECTORS], const int8_t *const *in, size_t in_step,
+                     const uint8_t *weights, size_t block_bytes, size_t rows, size_t vectors,
+                     bool int4, bool flip) {
+    const size_t n_groups = int4 ? 2 : 1;
+    const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
+    __m512i w[2][WIDE_VECTORS];
 
-    for (size_t r = 0; r < rows; r++) {
-        in[r] = all->in + y * all->row_step + x * all->pixel_step;
-        out[r] = all->out + (i + r) * p->cols + columns->c;
-        if (++x == all->width) {
-            x = 0;
-            y++;
+#pragma GCC unroll 16
+    for (size_t v = 0; v < vectors; v++) {
+        const __m512i bytes = _mm512_loadu_si512(weights + v / 2 * block_bytes + v % 2 * VECTOR);
+
+        w[0][v] = bytes;
+        if (int4) {
+            w[0][v] = _mm512_and_si512(bytes, nibble);
+            w[1][v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
+            for (size_t g = 0; g < 2; g++)
+                w[g][v] = _mm512_sub_epi8(_mm512_xor_si512(w[g][v], eight), eight);
         }
     }
-    UNROLL for (size_t v = 0; v < vectors; v++) {
+
+#pragma GCC unroll 16
+    for (size_t g = 0; g < n_groups; g++)
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++) {
+            int32_t group;
+            __m512i x;
+
+            (void) memcpy(&group, in[r / POINTER_ROWS] + r % POINTER_ROWS * in_step + g * GROUP,
+                          sizeof(group));
+            x = _mm512_set1_epi32(group);
+            if (flip)
+                x = vnni_flip(x);
+
+#pragma GCC unroll 16
+            for (size_t v = 0; v < vectors; v++)
+                vnni_dot(&sums[r][v], x, w[g][v]);
+        }
+}
+
+/* All products of @rows with the columns of @vectors. */
+INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const struct rows *from, const uint8_t *weights,
+                   const struct product *p, size_t rows, size_t vectors, bool int4, bool flip) {
+    const size_t step = step_bytes(int4), advance = least(vectors, BLOCK_VECTORS) * VECTOR;
+    const size_t n_pointers = (rows + POINTER_ROWS - 1) / POINTER_ROWS;
+    const size_t whole = flip ? p->segment_bytes / step : steps_of(p->segment_bytes, int4);
+    const size_t rest = flip ? p->segment_bytes % step : 0;
+    const size_t in_step = from->step;
+    int8_t ends[ROWS_MAX][STEP_BYTES_MAX] = { 0 };
+    const int8_t *in[ROWS_MAX];
+
+    for (size_t s = 0; s < p->n_segments; s++) {
+
+#pragma GCC unroll 16
+        for (size_t i = 0; i < n_pointers; i++)
+            in[i] = from->in + s * p->segment_step + i * POINTER_ROWS * in_step;
+        for (size_t d = 0; d < whole; d++, weights += advance) {
+            multiply(sums, in, in_step, weights, p->block_bytes, rows, vectors, int4, flip);
+
+#pragma GCC unroll 16
+            for (size_t i = 0; i < n_pointers; i++)
+                in[i] += step;
+        }
+    }
+    if (rest == 0)
+        return;
+    for (size_t r = 0; r < rows; r++) /* nothing behind the last row may be read */
+        (void) memcpy(ends[r], from->in + r * in_step + whole * step, rest);
+    for (size_t i = 0; i < n_pointers; i++)
+        in[i] = ends[i * POINTER_ROWS];
+    multiply(sums, in, STEP_BYTES_MAX, weights, p->block_bytes, rows, vectors, int4, flip);
+}
+
+/* 4 x 16 outputs, of @vectors for a row, from vector @i on. */
+INLINE void store(int8_t *out, __m512i bytes, const struct columns *columns, size_t i,
+                  size_t at_once, size_t vectors) {
+    const size_t cols = columns->product->cols, n = columns->n;
+    const __m128i quarters[] = { _mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1),
+                                 _mm512_extracti32x4_epi32(bytes, 2),
+                                 _mm512_extracti32x4_epi32(bytes, 3) };
+
+    if (at_once == 4 && (vectors >= 4 || cols == vectors * LANES)) {
+        _mm512_storeu_si512(out + i * LANES, bytes); /* lie side by side */
+        return;
+    }
+    if (at_once == 4 && vectors == 2 && n == BLOCK) {
+        _mm256_storeu_si256((__m256i *) (out + i / 2 * cols), _mm512_castsi512_si256(bytes));
+        _mm256_storeu_si256((__m256i *) (out + (i / 2 + 1) * cols),
+                            _mm512_extracti64x4_epi64(bytes, 1));
+        return;
+    }
+
+#pragma GCC unroll 16
+    for (size_t k = 0; k < at_once; k++) {
+        const size_t c = (i + k) % vectors * LANES;
+        int8_t *to = out + (i + k) / vectors * cols + c;
+
+        if (c + LANES <= n)
+            _mm_storeu_si128((__m128i *) to, quarters[k]);
+        else if (c < n)
+            _mm_mask_storeu_epi8(to, vnni_lanes(n - c), quarters[k]);
+    }
+}
+
+/* Sums become bytes, 4 vectors at a time. */
+INLINE void finish(int8_t *out, __m512i sums[][WIDE_VECTORS], const struct columns *columns,
+                   size_t rows, size_t vectors, bool once) {
+    const struct requant *rq = columns->product->rq;
+    const __m512i zero_point = _mm512_set1_epi32(rq->zero_point);
+
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows * vectors; i += 4) {
+        const size_t at_once = least(rows * vectors - i, 4);
+        __m512i y[4];
+
+#pragma GCC unroll 16
+        for (size_t k = 0; k < at_once; k++) {
+            const size_t v = (i + k) % vectors;
+
+            y[k] = vnni_scale(sums[(i + k) / vectors][v], &columns->scalings[v], once);
+            y[k] = _mm512_add_epi32(y[k], zero_point);
+        }
+        for (size_t k = at_once; k < 4; k++)
+            y[k] = y[0];
+        store(out, vnni_clamp(vnni_sort(vnni_narrow(y[0], y[1], y[2], y[3])), rq), columns, i,
+              at_once, vectors);
+    }
+}
+
+INLINE void tile(const struct rows *from, const struct columns *columns, size_t rows,
+                 size_t vectors, bool int4, bool flip) {
+    const struct product *p = columns->product;
+    __m512i sums[ROWS_MAX][WIDE_VECTORS];
+
+#pragma GCC unroll 16
+    for (size_t v = 0; v < vectors; v++) {
         const size_t c = columns->c + v * LANES;
         const __m512i start = _mm512_add_epi32(vnni_load(p->bias + c, p->cols - c),
                                                _mm512_loadu_si512(p->offsets + c));
 
-        UNROLL for (size_t r = 0; r < rows; r++) sums[r][v] = start;
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+            sums[r][v] = start;
     }
-    sum_up(sums, in, columns->weights, p, rows, vectors, int4, flip);
+    sum_up(sums, from, columns->weights, p, rows, vectors, int4, flip);
     if (columns->once)
-        finish(out, sums, columns->scalings, p, columns->n, rows, vectors, true);
+        finish(from->out, sums, columns, rows, vectors, true);
     else
-        finish(out, sums, columns->scalings, p, columns->n, rows, vectors, false);
+        finish(from->out, sums, columns, rows, vectors, false);
 }
 
-/* All rows of @vectors x 16 columns from @c on. */
-INLINE void panel(const struct rows *all, const struct product *p, size_t c, size_t vectors,
-                  bool int4, bool flip) {
-    const size_t most = vectors == 1 ? NARROW_ROWS : TILE_ROWS;
-    struct columns columns = {
-        .product = p,
-        .weights = p->weights + c / BLOCK * block_bytes(p, int4),
-        .c = c,
-        .n = least(p->cols - c, vectors * LANES),
-    };
-    size_t i = 0;
+typedef void tile_fn(const struct rows *from, const struct columns *columns);
 
+/* Functions of their own, so that each has the registers to itself. */
+#define TILES(kind, int4, flip)                                                                    \
+    static void kind##_12x1(const struct rows *from, const struct columns *columns) {              \
+        tile(from, columns, NARROW_ROWS, 1, int4, flip);                                           \
+    }                                                                                              \
+    static void kind##_5x1(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, SOME_ROWS, 1, int4, flip);                                             \
+    }                                                                                              \
+    static void kind##_1x1(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, 1, 1, int4, flip);                                                     \
+    }                                                                                              \
+    static void kind##_8x2(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, TILE_ROWS, 2, int4, flip);                                             \
+    }                                                                                              \
+    static void kind##_5x2(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, SOME_ROWS, 2, int4, flip);                                             \
+    }                                                                                              \
+    static void kind##_1x2(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, 1, 2, int4, flip);                                                     \
+    }                                                                                              \
+    static void kind##_1x8(const struct rows *from, const struct columns *columns) {               \
+        tile(from, columns, 1, WIDE_VECTORS, int4, flip);                                          \
+    }                                                                                              \
+    static const struct tiles kind##_tiles = {                                                     \
+        { { kind##_12x1, NARROW_ROWS }, { kind##_5x1, SOME_ROWS }, { kind##_1x1, 1 } },            \
+        { { kind##_8x2, TILE_ROWS }, { kind##_5x2, SOME_ROWS }, { kind##_1x2, 1 } },               \
+        { { kind##_1x8, 1 }, { kind##_1x8, 1 }, { kind##_1x8, 1 } },                               \
+    }
+
+/* Of 1, 2 and 8 vectors of columns, for many rows, some and one. */
+struct tiles {
+    struct tile_of {
+        tile_fn *run;
+        size_t rows;
+    } narrow[3], block[3], wide[3];
+};
+
+TILES(gemm_s8, false, true);
+TILES(gemm_s4, true, true);
+TILES(conv_s8, false, false);
+TILES(conv_s4, true, false);
+
+/* @n rows; the last tile may compute some once more. */
+static void run_rows(const struct tile_of tiles[3], const struct columns *columns,
+                     const struct rows *first, size_t n) {
+    const size_t many = tiles[0].rows, some = tiles[1].rows;
+
+    for (size_t i = 0, left = n; left > 0; left = n - i) {
+        const struct tile_of *tile = n >= many && left > some ? &tiles[0]
+                                     : n >= some && left > 1  ? &tiles[1]
+                                                              : &tiles[2];
+        struct rows rows = *first;
+
+        i = least(i, n - tile->rows);
+        rows.in += i * rows.step;
+        rows.out += i * columns->product->cols;
+        tile->run(&rows, columns);
+        i += tile->rows;
+    }
+}
+
+/* @vectors x 16 columns from @c on of @n_lines times @n rows, which begin @line_step apart. */
+static void panel(const struct tile_of tiles[3], const struct product *p, size_t c, size_t vectors,
+                  const struct rows *first, size_t n, size_t line_step, size_t n_lines) {
+    struct columns columns; /* filled as far as it is used: it is large */
+    struct rows rows = *first;
+
+    columns.product = p;
+    columns.weights = p->weights + c / BLOCK * p->block_bytes;
+    columns.c = c;
+    columns.n = least(p->cols - c, vectors * LANES);
     columns.once = vnni_once(p->rq, c, columns.n);
     for (size_t v = 0; v < vectors; v++)
         columns.scalings[v] =
             vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.once);
-    while (vectors <= BLOCK_VECTORS && all->n - i > 1 && all->n >= SOME_ROWS) {
-        const size_t left = all->n - i; /* tiles may overlap: some rows are computed twice */
-
-        if (all->n >= most && left > SOME_ROWS) {
-            i = least(i, all->n - most);
-            tile(all, i, &columns, most, vectors, int4, flip);
-            i += most;
-        } else {
-            i = least(i, all->n - SOME_ROWS);
-            tile(all, i, &columns, SOME_ROWS, vectors, int4, flip);
-            i += SOME_ROWS;
-        }
-    }
-    for (; i < all->n; i++)
-        tile(all, i, &columns, 1, vectors, int4, flip);
+    rows.out += c;
+    for (; n_lines > 0; n_lines--, rows.in += line_step, rows.out += n * p->cols)
+        run_rows(tiles, &columns, &rows, n);
 }
 
-INLINE void multiply_all(const struct rows *all, const struct product *p, bool int4, bool flip) {
+static void multiply_all(const struct product *p, const struct rows *first, size_t n,
+                         size_t line_step, size_t n_lines) {
+    const struct tiles *tiles = p->tiles;
     size_t c = 0;
 
-    if (all->n < SOME_ROWS)
+    if (n < SOME_ROWS)
         for (; c + WIDE_VECTORS * LANES <= p->cols; c += WIDE_VECTORS * LANES)
-            panel(all, p, c, WIDE_VECTORS, int4, flip);
+            panel(tiles->wide, p, c, WIDE_VECTORS, first, n, line_step, n_lines);
     for (; c + LANES < p->cols; c += BLOCK)
-        panel(all, p, c, BLOCK_VECTORS, int4, flip);
+        panel(tiles->block, p, c, BLOCK_VECTORS, first, n, line_step, n_lines);
     if (c < p->cols)
-        panel(all, p, c, 1, int4, flip);
+        panel(tiles->narrow, p, c, 1, first, n, line_step, n_lines);
 }
 
 static struct product product_of(const void *packed, const int32_t *bias, const struct requant *rq,
-                                 size_t cols) {
-    return (struct product){ .weights =
-                                 (const uint8_t *) packed + (cols + LANES - 1) / LANES * VECTOR,
-                             .bias = bias,
-                             .offsets = packed,
-                             .rq = rq,
-                             .cols = cols };
+                                 size_t cols, size_t n_segments, size_t segment_bytes, bool int4) {
+    return (struct product){
+        .weights = (const uint8_t *) packed + (cols + LANES - 1) / LANES * VECTOR,
+        .bias = bias,
+        .offsets = packed,
+        .rq = rq,
+        .cols = cols,
+        .n_segments = n_segments,
+        .segment_bytes = segment_bytes,
+        .block_bytes = BLOCK_VECTORS * n_segments * steps_of(segment_bytes, int4) * VECTOR,
+    };
 }
 
 /* ---- matrix products ---- */
@@ -296,24 +372,22 @@ static void gemm_pack_s4(void *packed, const int8_t *weight, size_t cols, size_t
     pack(packed, weight, cols, 1, depth, true);
 }
 
-INLINE void gemm(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
-                 const struct requant *rq, struct gemm_size size, bool int4) {
-    const struct rows all = { out, in, size.rows, size.rows, size.depth, 0 };
-    struct product p = product_of(packed, bias, rq, size.cols);
-
-    p.n_segments = 1;
-    p.segment_bytes = size.depth;
-    multiply_all(&all, &p, int4, true);
-}
-
 static void gemm_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, struct gemm_size size) {
-    gemm(out, in, packed, bias, rq, size, false);
+    struct product p = product_of(packed, bias, rq, size.cols, 1, size.depth, false);
+    const struct rows first = { out, in, size.depth };
+
+    p.tiles = &gemm_s8_tiles;
+    multiply_all(&p, &first, size.rows, 0, 1);
 }
 
 static void gemm_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, struct gemm_size size) {
-    gemm(out, in, packed, bias, rq, size, true);
+    struct product p = product_of(packed, bias, rq, size.cols, 1, size.depth, true);
+    const struct rows first = { out, in, size.depth };
+
+    p.tiles = &gemm_s4_tiles;
+    multiply_all(&p, &first, size.rows, 0, 1);
 }
 
 /* ---- convolutions ---- */
@@ -391,38 +465,37 @@ static void fill_strip(int8_t *strip, const int8_t *in, const struct conv_size *
     }
 }
 
-INLINE void conv(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
-                 const struct requant *rq, const struct conv_size *size, void *scratch, bool int4) {
+static void conv(int8_t *out, const int8_t *in, struct product *p, const struct conv_size *size,
+                 int8_t *strip) {
     const struct window *w = &size->window;
     const size_t most = strip_out_rows(size), out_h = (size_t) w->out_h, out_w = (size_t) w->out_w;
-    struct product p = product_of(packed, bias, rq, size->out_channels);
-    struct rows all = { out,
-                        scratch,
-                        0,
-                        out_w,
-                        (size_t) w->stride_w * size->in_channels,
-                        (size_t) w->stride_h * strip_row_bytes(size) };
+    const size_t line_step = (size_t) w->stride_h * strip_row_bytes(size);
+    struct rows first = { out, strip, (size_t) w->stride_w * size->in_channels };
 
-    p.n_segments = (size_t) w->filter_h;
-    p.segment_bytes = segment_of(size);
-    p.segment_step = (size_t) w->dilation_h * strip_row_bytes(size);
-    for (size_t y = 0, n; y < out_h; y += n) {
+    p->segment_step = (size_t) w->dilation_h * strip_row_bytes(size);
+    for (size_t y = 0, n; y < out_h; y += n, first.out += n * out_w * p->cols) {
         n = least(most, out_h - y);
-        fill_strip(scratch, in, size, (int64_t) y, strip_rows(w, n));
-        all.n = n * out_w;
-        multiply_all(&all, &p, int4, false);
-        all.out += n * out_w * p.cols;
+        fill_strip(strip, in, size, (int64_t) y, strip_rows(w, n));
+        multiply_all(p, &first, out_w, line_step, n);
     }
 }
 
 static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, const struct conv_size *size, void *scratch) {
-    conv(out, in, packed, bias, rq, size, scratch, false);
+    struct product p = product_of(packed, bias, rq, size->out_channels,
+                                  (size_t) size->window.filter_h, segment_of(size), false);
+
+    p.tiles = &conv_s8_tiles;
+    conv(out, in, &p, size, scratch);
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, const struct conv_size *size, void *scratch) {
-    conv(out, in, packed, bias, rq, size, scratch, true);
+    struct product p = product_of(packed, bias, rq, size->out_channels,
+                                  (size_t) size->window.filter_h, segment_of(size), true);
+
+    p.tiles = &conv_s4_tiles;
+    conv(out, in, &p, size, scratch);
 }
 
 const struct gemm_kernel vnni_gemm_s8 = { gemm_bytes_s8, gemm_pack_s8, gemm_s8 };
