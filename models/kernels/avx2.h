@@ -29,6 +29,7 @@ enum {
 
 extern const struct gemm_kernel avx2_gemm_s8, avx2_gemm_s4;
 extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
+add_s8_fn avx2_add_s8;
 
 INLINE size_t least(size_t a, size_t b) {
     return a < b ? a : b;

@@ -18,9 +18,9 @@ enum {
     BLOCK_VECTORS = 2, /* of columns */
     BLOCK = 2 * LANES, /* columns */
     TILE_ROWS = 8,     /* x 2 vectors of sums: 16 products under way hide their latency */
-    NARROW_ROWS = 12,  /* x 1 vector */
+    NARROW_ROWS = 16,  /* x 1 vector */
     SOME_ROWS = 5,     /* where there are no 8 */
-    ROWS_MAX = 12,
+    ROWS_MAX = 16,
     WIDE_VECTORS = 8,     /* of columns for a single row */
     POINTER_ROWS = 3,     /* that share a pointer: more pointers than registers cost more */
     STEP_BYTES_MAX = 8,   /* of a row */
@@ -248,7 +248,7 @@ typedef void tile_fn(const struct rows *from, const struct columns *columns);
 
 /* Functions of their own, so that each has the registers to itself. */
 #define TILES(kind, int4, flip)                                                                    \
-    static void kind##_12x1(const struct rows *from, const struct columns *columns) {              \
+    static void kind##_16x1(const struct rows *from, const struct columns *columns) {              \
         tile(from, columns, NARROW_ROWS, 1, int4, flip);                                           \
     }                                                                                              \
     static void kind##_5x1(const struct rows *from, const struct columns *columns) {               \
@@ -270,7 +270,7 @@ typedef void tile_fn(const struct rows *from, const struct columns *columns);
         tile(from, columns, 1, WIDE_VECTORS, int4, flip);                                          \
     }                                                                                              \
     static const struct tiles kind##_tiles = {                                                     \
-        { { kind##_12x1, NARROW_ROWS }, { kind##_5x1, SOME_ROWS }, { kind##_1x1, 1 } },            \
+        { { kind##_16x1, NARROW_ROWS }, { kind##_5x1, SOME_ROWS }, { kind##_1x1, 1 } },            \
         { { kind##_8x2, TILE_ROWS }, { kind##_5x2, SOME_ROWS }, { kind##_1x2, 1 } },               \
         { { kind##_1x8, 1 }, { kind##_1x8, 1 }, { kind##_1x8, 1 } },                               \
     }
