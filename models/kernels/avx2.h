@@ -28,6 +28,7 @@ enum {
 #define INLINE static inline __attribute__((always_inline))
 
 extern const struct gemm_kernel avx2_gemm_s8, avx2_gemm_s4;
+extern const struct conv_kernel avx2_conv_s8, avx2_conv_s4;
 extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
 add_s8_fn avx2_add_s8;
 

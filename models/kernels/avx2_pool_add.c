@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Average pooling and addition with AVX2. */
+#include "models/kernels/add_short.h"
 #include "models/kernels/avx2.h"
 
 enum {
     SUM_TAPS_MAX = 1 << 23, /* int8 whose sum stays inside int32 */
-    ADD_LEFT_SHIFT = 20,
 };
 
 /* (sum -+ n / 2) / n towards zero. In double: a quotient within 2^-23 of a whole number is whole.
@@ -65,16 +65,41 @@ struct sum {
     __m256i a_zero_point, b_zero_point, out_zero_point;
     struct scaling a, b, out;
     bool subtract;
+    struct add_short sure;
 };
 
-INLINE __m256i add8(const int8_t *a, const int8_t *b, const struct sum *sum) {
-    const __m256i va = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) a));
-    const __m256i vb = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) b));
+/* As the formula is written. */
+INLINE __m256i add8(__m256i va, __m256i vb, const struct sum *sum) {
     const __m256i ya = avx2_scale(_mm256_sub_epi32(va, sum->a_zero_point), &sum->a);
     const __m256i yb = avx2_scale(_mm256_sub_epi32(vb, sum->b_zero_point), &sum->b);
     const __m256i y = sum->subtract ? _mm256_sub_epi32(ya, yb) : _mm256_add_epi32(ya, yb);
 
     return _mm256_add_epi32(avx2_scale(y, &sum->out), sum->out_zero_point);
+}
+
+static void add16_exactly(__m256i y[2], const __m256i a[2], const __m256i b[2],
+                          const struct sum *sum) {
+    for (size_t i = 0; i < 2; i++)
+        y[i] = add8(a[i], b[i], sum);
+}
+
+/* 16 sums; not clamped. */
+INLINE void add16(__m256i y[2], const int8_t *a, const int8_t *b, const struct sum *sum) {
+    const struct add_short *sure = &sum->sure;
+    const __m256i start = _mm256_set1_epi32(sure->start), edge = _mm256_set1_epi32(sure->edge);
+    __m256i near = _mm256_setzero_si256(), va[2], vb[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        va[i] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) (a + i * LANES)));
+        vb[i] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) (b + i * LANES)));
+        y[i] = _mm256_add_epi32(_mm256_mullo_epi32(va[i], _mm256_set1_epi32(sure->a)), start);
+        y[i] = _mm256_add_epi32(_mm256_mullo_epi32(vb[i], _mm256_set1_epi32(sure->b)), y[i]);
+        near = _mm256_or_si256(
+            near, _mm256_cmpeq_epi32(_mm256_and_si256(y[i], edge), _mm256_setzero_si256()));
+        y[i] = _mm256_sra_epi32(y[i], _mm_cvtsi32_si128(sure->bits));
+    }
+    if (sure->bits == 0 || !_mm256_testz_si256(near, near))
+        add16_exactly(y, va, vb, sum);
 }
 
 void avx2_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step,
@@ -87,12 +112,14 @@ void avx2_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, s
         .b = scaling_of(&terms->b, ADD_LEFT_SHIFT, false),
         .out = scaling_of(&terms->out, 0, terms->min >= terms->out_zero_point),
         .subtract = terms->subtract,
+        .sure = add_short_of(terms),
     };
     size_t i = 0;
 
     for (; a_step == 1 && b_step == 1 && i + BLOCK <= n; i += BLOCK) {
-        const __m256i y[] = { add8(a + i, b + i, &sum), add8(a + i + LANES, b + i + LANES, &sum) };
+        __m256i y[2];
 
+        add16(y, a + i, b + i, &sum);
         avx2_store(out + i, y, 2, BLOCK, terms->min, terms->max);
     }
     c_add_s8(out + i, a + i * a_step, a_step, b + i * b_step, b_step, n - i, terms);

@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Addition with AVX-512. The formula rounds three times, with products of 64 bits. Nearly always a
- * sum of 32 bits with one rounding says the same; where that falls so near to a rounding's edge
- * that it might not, all is computed as written. (The method is that of filtered predicates: J. R.
- * Shewchuk, Adaptive Precision Floating-Point Arithmetic, 1997.)
- */
+/* Addition with AVX-512, the short way where that is sure (add_short.h). */
 #include "models/kernels/avx512vnni.h"
 
-#include <math.h>
+#include "models/kernels/add_short.h"
 
-enum {
-    ADD_LEFT_SHIFT = 20,
-    FOURTHS = 4, /* of a vector of bytes: 16 values each */
-    BITS_MIN = 12,
-};
+enum { FOURTHS = 4 /* of a vector of bytes: 16 values each */ };
 
 /* How two values become one. */
 struct sum {
     __m512i a_zero_point, b_zero_point, out_zero_point;
     struct scaling a, b, out;
     bool subtract;
-
-    /* floor((a x a_factor + b x b_factor + start) / 2^bits), where no bit of edge is all there is
-     */
-    bool has_short;
-    int bits;
-    __m512i a_factor, b_factor, start, edge;
+    struct add_short sure;
 };
 
 /* @left: a shift that goes before. */
@@ -35,37 +21,6 @@ static struct scaling scaling_of(const struct factor *factor, int32_t left) {
 
     scaling.left = _mm512_add_epi32(scaling.left, _mm512_set1_epi32(left));
     return scaling;
-}
-
-static double real(const struct factor *factor) {
-    return ldexp(factor->multiplier, factor->shift - 31);
-}
-
-/*
- * The short way. In units of 2^-bits of an output step its sum is off by at most 1/2 for each
- * factor x 128, 1/2 for the start; the formula is off by 1 for a and for b, times the last factor,
- * and by the last shift's first rounding. @edge is a power of 2 that is twice as much.
- */
-static void find_short(struct sum *sum, const struct add_terms *t) {
-    const double out = real(&t->out);
-    const double a = ldexp(real(&t->a) * out, ADD_LEFT_SHIFT);
-    const double b = ldexp(real(&t->b) * out, ADD_LEFT_SHIFT) * (t->subtract ? -1 : 1);
-    const double most = 512 * (a + fabs(b) + 1); /* of all that is added up */
-    double off, start;
-    int edge;
-
-    sum->bits = 30 - ilogb(most);
-    off = 129 + ldexp(2 * out, sum->bits) + ldexp(1, sum->bits + t->out.shift);
-    edge = ilogb(off) + 2;
-    sum->has_short = t->a.shift <= 0 && t->b.shift <= 0 && t->out.shift <= 0 && /* nothing wraps */
-                     sum->bits >= BITS_MIN && edge < sum->bits;
-    if (!sum->has_short)
-        return;
-    start = ldexp(t->out_zero_point + 0.5 - a * t->a_zero_point - b * t->b_zero_point, sum->bits);
-    sum->a_factor = _mm512_set1_epi32((int32_t) lrint(ldexp(a, sum->bits)));
-    sum->b_factor = _mm512_set1_epi32((int32_t) lrint(ldexp(b, sum->bits)));
-    sum->start = _mm512_set1_epi32((int32_t) (lrint(start) + (1 << (edge - 1))));
-    sum->edge = _mm512_set1_epi32((1 << sum->bits) - (1 << edge));
 }
 
 /* 16 values of @bytes. */
@@ -95,18 +50,20 @@ static __m512i add_exactly(__m512i a, __m512i b, const struct sum *sum) {
 
 /* 64 sums; not clamped. */
 INLINE __m512i add64(__m512i a, __m512i b, const struct sum *sum) {
-    const __m128i bits = _mm_cvtsi32_si128(sum->bits);
+    const struct add_short *sure = &sum->sure;
+    const __m512i a_factor = _mm512_set1_epi32(sure->a), b_factor = _mm512_set1_epi32(sure->b);
+    const __m512i start = _mm512_set1_epi32(sure->start), edge = _mm512_set1_epi32(sure->edge);
+    const __m128i bits = _mm_cvtsi32_si128(sure->bits);
     __mmask16 near = 0;
     __m512i y[FOURTHS];
 
-    if (!sum->has_short)
+    if (sure->bits == 0)
         return add_exactly(a, b, sum);
 #pragma GCC unroll 4
     for (size_t i = 0; i < FOURTHS; i++) {
-        y[i] = _mm512_add_epi32(
-            _mm512_add_epi32(_mm512_mullo_epi32(widen(a, i), sum->a_factor), sum->start),
-            _mm512_mullo_epi32(widen(b, i), sum->b_factor));
-        near |= _mm512_testn_epi32_mask(y[i], sum->edge);
+        y[i] = _mm512_add_epi32(_mm512_mullo_epi32(widen(a, i), a_factor), start);
+        y[i] = _mm512_add_epi32(_mm512_mullo_epi32(widen(b, i), b_factor), y[i]);
+        near |= _mm512_testn_epi32_mask(y[i], edge);
         y[i] = _mm512_sra_epi32(y[i], bits);
     }
     return near ? add_exactly(a, b, sum) : vnni_sort(vnni_narrow(y[0], y[1], y[2], y[3]));
@@ -116,7 +73,7 @@ void vnni_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, s
                  size_t n, const struct add_terms *terms) {
     const __m512i min = _mm512_set1_epi8((char) terms->min);
     const __m512i max = _mm512_set1_epi8((char) terms->max);
-    struct sum sum = {
+    const struct sum sum = {
         .a_zero_point = _mm512_set1_epi32(terms->a_zero_point),
         .b_zero_point = _mm512_set1_epi32(terms->b_zero_point),
         .out_zero_point = _mm512_set1_epi32(terms->out_zero_point),
@@ -124,9 +81,9 @@ void vnni_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, s
         .b = scaling_of(&terms->b, ADD_LEFT_SHIFT),
         .out = scaling_of(&terms->out, 0),
         .subtract = terms->subtract,
+        .sure = add_short_of(terms),
     };
 
-    find_short(&sum, terms);
     for (size_t i = 0; i < n; i += VECTOR) {
         const __mmask64 some = vnni_bytes(n - i);
         const __m512i va = a_step ? _mm512_maskz_loadu_epi8(some, a + i) : _mm512_set1_epi8(*a);
