@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Average pooling and addition with AVX2. */
+/* Pooling and addition with AVX2. */
 #include "models/kernels/add_short.h"
 #include "models/kernels/avx2.h"
 
@@ -48,6 +48,37 @@ void avx2_average_pool_s8(int8_t *out, const int8_t *in, const struct pool_size 
         for (int64_t x = 0; x < w->out_w; x++, out += channels)
             for (size_t c = 0; c < channels; c += LANES) /* the last 8 may overlap */
                 average_pixel(out, in, size, y, x, least(c, channels - LANES));
+}
+
+/* One output pixel's channels [c, c + 16). */
+INLINE void max_pixel(int8_t *out, const int8_t *in, const struct pool_size *size, int64_t y,
+                      int64_t x, size_t c) {
+    const struct window *w = &size->window;
+    const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
+    __m128i most = _mm_set1_epi8((char) size->min);
+
+    for (int64_t ky = rows.first; ky < rows.last; ky++)
+        for (int64_t kx = columns.first; kx < columns.last; kx++) {
+            const int8_t *pixel = in + window_pixel(w, y, x, ky, kx) * size->channels + c;
+
+            most = _mm_max_epi8(most, _mm_loadu_si128((const __m128i *) pixel));
+        }
+    most = _mm_min_epi8(most, _mm_set1_epi8((char) size->max));
+    _mm_storeu_si128((__m128i *) (out + c), most);
+}
+
+void avx2_max_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *size) {
+    const struct window *w = &size->window;
+    const size_t channels = size->channels;
+
+    if (channels < BLOCK) {
+        c_max_pool_s8(out, in, size);
+        return;
+    }
+    for (int64_t y = 0; y < w->out_h; y++)
+        for (int64_t x = 0; x < w->out_w; x++, out += channels)
+            for (size_t c = 0; c < channels; c += BLOCK) /* the last 16 may overlap */
+                max_pixel(out, in, size, y, x, least(c, channels - BLOCK));
 }
 
 /* @left: a shift that goes before. */

@@ -164,8 +164,8 @@ extern const struct depthwise_kernel c_depthwise_s8, c_depthwise_s4;
 pool_s8_fn c_average_pool_s8, c_max_pool_s8;
 add_s8_fn c_add_s8;
 
-/** A part of the AVX2 row for that of AVX-512. */
-pool_s8_fn avx2_average_pool_s8;
+/** Parts of the AVX2 row for that of AVX-512. */
+pool_s8_fn avx2_average_pool_s8, avx2_max_pool_s8;
 
 /** Features of this CPU. Any thread. */
 unsigned cpu_features(void);

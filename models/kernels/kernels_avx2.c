@@ -13,6 +13,6 @@ const struct kernels kernels_avx2 = {
     .depthwise_s8 = &avx2_depthwise_s8,
     .depthwise_s4 = &avx2_depthwise_s4,
     .average_pool_s8 = avx2_average_pool_s8,
-    .max_pool_s8 = c_max_pool_s8,
+    .max_pool_s8 = avx2_max_pool_s8,
     .add_s8 = avx2_add_s8,
 };
