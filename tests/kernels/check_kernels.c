@@ -5,7 +5,7 @@
  * too, with guard zones before and behind the output.
  *
  *   check_kernels           TAP, one case for each kernel of each row
- *   check_kernels --bench   also the time of one call on a layer of a real net
+ *   check_kernels --bench   also the time of one call on layers of real nets, row by row
  *
  * Method: after checkasm of dav1d and x264.
  */
@@ -25,7 +25,7 @@ enum {
     IN_BYTES_MAX = 1 << 17,
     OUT_BYTES_MAX = 1 << 17,
     CHANNELS_MAX = 272,
-    BENCH_CALLS = 200,
+    BENCH_CALLS = 500,
 };
 
 static struct {
@@ -486,36 +486,145 @@ static bool check_add(add_s8_fn *add) {
 
 /* ---- times ---- */
 
-static void bench_row(const struct kernels *row) {
-    const struct gemm_size pointwise = { 125, 64, 64 };
-    const struct depthwise_size depthwise = { .window = { 25, 5, 25, 5, 3, 3, 1, 1, 1, 1, 1, 1 },
-                                              .channels = 64,
-                                              .multiplier = 1 };
-    const struct requant rq = random_requant(64);
-    void *packed =
-        calloc(row->gemm_s8->packed_bytes(64, 64) + row->depthwise_s8->packed_bytes(9, 64), 1);
-    int64_t gemm_ns = INT64_MAX, depthwise_ns = INT64_MAX;
+/* ---- how long one call takes ---- */
 
-    row->gemm_s8->pack(packed, buffers.weight, 64, 64);
-    for (int i = 0; i < BENCH_CALLS; i++) {
-        int8_t *out = begin();
-        const int64_t start_ns = now_ns();
+enum bench_kind { BENCH_GEMM, BENCH_CONV, BENCH_DEPTHWISE, BENCH_AVERAGE, BENCH_MAX, BENCH_ADD };
 
-        row->gemm_s8->run(out, buffers.in, packed, buffers.bias, &rq, pointwise);
-        gemm_ns = now_ns() - start_ns < gemm_ns ? now_ns() - start_ns : gemm_ns;
+/* Layers of published networks. */
+struct bench {
+    const char *name;
+    enum bench_kind kind;
+    bool int4;
+    struct gemm_size gemm;
+    struct window window;
+    size_t in_channels, out_channels;
+};
+
+#define SAME_3X3 3, 3, 1, 1, 1, 1, 1, 1
+
+static const struct bench benches[] = {
+    { "gemm_s8 125x64x64", BENCH_GEMM, false, { 125, 64, 64 }, { 0 }, 0, 0 },
+    { "gemm_s4 125x64x64", BENCH_GEMM, true, { 125, 64, 64 }, { 0 }, 0, 0 },
+    { "gemm_s8 36x128x128", BENCH_GEMM, false, { 36, 128, 128 }, { 0 }, 0, 0 },
+    { "gemm_s4 36x128x128", BENCH_GEMM, true, { 36, 128, 128 }, { 0 }, 0, 0 },
+    { "gemm_s8 576x32x16", BENCH_GEMM, false, { 576, 32, 16 }, { 0 }, 0, 0 },
+    { "gemm_s4 576x32x16", BENCH_GEMM, true, { 576, 32, 16 }, { 0 }, 0, 0 },
+    { "gemm_s8 1x128x640", BENCH_GEMM, false, { 1, 128, 640 }, { 0 }, 0, 0 },
+    { "gemm_s4 1x128x640", BENCH_GEMM, true, { 1, 128, 640 }, { 0 }, 0, 0 },
+    { "conv_s8 32x32x16 3x3", BENCH_CONV, false, { 0 }, { 32, 32, 32, 32, SAME_3X3 }, 16, 16 },
+    { "conv_s4 32x32x16 3x3", BENCH_CONV, true, { 0 }, { 32, 32, 32, 32, SAME_3X3 }, 16, 16 },
+    { "conv_s8 8x8x64 3x3", BENCH_CONV, false, { 0 }, { 8, 8, 8, 8, SAME_3X3 }, 64, 64 },
+    { "conv_s4 8x8x64 3x3", BENCH_CONV, true, { 0 }, { 8, 8, 8, 8, SAME_3X3 }, 64, 64 },
+    { "depthwise_s8 25x5x64 3x3",
+      BENCH_DEPTHWISE,
+      false,
+      { 0 },
+      { 25, 5, 25, 5, SAME_3X3 },
+      64,
+      64 },
+    { "depthwise_s4 25x5x64 3x3",
+      BENCH_DEPTHWISE,
+      true,
+      { 0 },
+      { 25, 5, 25, 5, SAME_3X3 },
+      64,
+      64 },
+    { "depthwise_s8 48x48x8 3x3",
+      BENCH_DEPTHWISE,
+      false,
+      { 0 },
+      { 48, 48, 48, 48, SAME_3X3 },
+      8,
+      8 },
+    { "average_pool_s8 25x5x64",
+      BENCH_AVERAGE,
+      false,
+      { 0 },
+      { 25, 5, 1, 1, 25, 5, 1, 1, 1, 1, 0, 0 },
+      64,
+      64 },
+    { "max_pool_s8 32x32x16",
+      BENCH_MAX,
+      false,
+      { 0 },
+      { 32, 32, 16, 16, 2, 2, 2, 2, 1, 1, 0, 0 },
+      16,
+      16 },
+    { "add_s8 16384", BENCH_ADD, false, { 0 }, { 0 }, 0, 0 },
+};
+
+/* One call of what the row has for it; packs first if @pack. Returns whether it has any. */
+static bool call(const struct kernels *row, const struct bench *b, const struct requant *rq,
+                 bool pack) {
+    static uint8_t packed[1 << 20], scratch[1 << 16];
+    const struct gemm_kernel *gemm = b->int4 ? row->gemm_s4 : row->gemm_s8;
+    const struct conv_kernel *conv = b->int4 ? row->conv_s4 : row->conv_s8;
+    const struct depthwise_kernel *depthwise = b->int4 ? row->depthwise_s4 : row->depthwise_s8;
+    const struct conv_size conv_size = { b->window, b->in_channels, b->out_channels, -128 };
+    const struct depthwise_size depthwise_size = { b->window, b->out_channels, 1, -128 };
+    const struct pool_size pool_size = { b->window, b->out_channels, -128, 127 };
+    const struct add_terms terms = {
+        3, -5, -128, { 1 << 30, 0 }, { 1610612736, -1 }, { 1518500250, -18 }, -128, 127, false
+    };
+    const size_t taps = (size_t) (b->window.filter_h * b->window.filter_w);
+    int8_t *out = (int8_t *) buffers.got + GUARD_BYTES;
+
+    if (b->kind == BENCH_CONV && (!conv || !conv->takes(&conv_size)))
+        return false;
+    if (pack)
+        (void) memset(packed, 0, sizeof(packed));
+    if (b->kind == BENCH_GEMM && pack)
+        gemm->pack(packed, buffers.weight, b->gemm.cols, b->gemm.depth);
+    else if (b->kind == BENCH_GEMM)
+        gemm->run(out, buffers.in, packed, buffers.bias, rq, b->gemm);
+    else if (b->kind == BENCH_CONV && pack)
+        conv->pack(packed, buffers.weight, &conv_size);
+    else if (b->kind == BENCH_CONV)
+        conv->run(out, buffers.in, packed, buffers.bias, rq, &conv_size, scratch);
+    else if (b->kind == BENCH_DEPTHWISE && pack)
+        depthwise->pack(packed, buffers.weight, taps, b->out_channels);
+    else if (b->kind == BENCH_DEPTHWISE)
+        depthwise->run(out, buffers.in, packed, buffers.bias, rq, &depthwise_size);
+    else if (b->kind == BENCH_AVERAGE)
+        row->average_pool_s8(out, buffers.in, &pool_size);
+    else if (b->kind == BENCH_MAX)
+        row->max_pool_s8(out, buffers.in, &pool_size);
+    else
+        row->add_s8(out, buffers.in, 1, buffers.other, 1, 16384, &terms);
+    return true;
+}
+
+/* The fastest call of each row that this CPU can run. */
+static void bench_all(void) {
+    struct requant rq = random_requant(CHANNELS_MAX);
+
+    rq.zero_point = rq.min = -128; /* as after ReLU */
+    rq.max = 127;
+    for (size_t c = 0; c < CHANNELS_MAX; c++)
+        buffers.shift[c] = -8;
+    fill_values(buffers.in, sizeof(buffers.in), -128, 127);
+    fill_values(buffers.other, sizeof(buffers.other), -128, 127);
+    fill_values(buffers.weight, sizeof(buffers.weight), -8, 7);
+    for (size_t k = 0; k < sizeof(benches) / sizeof(*benches); k++) {
+        (void) printf("# %-26s", benches[k].name);
+        for (size_t i = 0; kernels_row(i); i++) {
+            const struct kernels *row = kernels_row(i);
+            int64_t least_ns = INT64_MAX;
+
+            if (row->needs & ~cpu_features() || !call(row, &benches[k], &rq, true))
+                continue;
+            for (int n = 0; n < BENCH_CALLS; n++) {
+                const int64_t start_ns = now_ns();
+                int64_t took_ns;
+
+                (void) call(row, &benches[k], &rq, false);
+                took_ns = now_ns() - start_ns;
+                least_ns = took_ns < least_ns ? took_ns : least_ns;
+            }
+            (void) printf("  %s %.2f", row->name, (double) least_ns / 1000);
+        }
+        (void) printf(" us\n");
     }
-    (void) memset(packed, 0, row->gemm_s8->packed_bytes(64, 64));
-    row->depthwise_s8->pack(packed, buffers.weight, 9, 64);
-    for (int i = 0; i < BENCH_CALLS; i++) {
-        int8_t *out = begin();
-        const int64_t start_ns = now_ns();
-
-        row->depthwise_s8->run(out, buffers.in, packed, buffers.bias, &rq, &depthwise);
-        depthwise_ns = now_ns() - start_ns < depthwise_ns ? now_ns() - start_ns : depthwise_ns;
-    }
-    (void) printf("# %s: gemm_s8 125x64x64 %.1f us, depthwise_s8 25x5x64 3x3 %.1f us\n", row->name,
-                  (double) gemm_ns / 1000, (double) depthwise_ns / 1000);
-    free(packed);
 }
 
 static unsigned n_cases, n_failed;
@@ -546,9 +655,9 @@ int main(int argc, char **argv) {
         report(row, "average_pool_s8", check_pool(row->average_pool_s8, true));
         report(row, "max_pool_s8", check_pool(row->max_pool_s8, false));
         report(row, "add_s8", check_add(row->add_s8));
-        if (argc > 1 && strcmp(argv[1], "--bench") == 0)
-            bench_row(row);
     }
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0)
+        bench_all();
     (void) printf("1..%u\n", n_cases);
     return n_failed > 0;
 }
