@@ -15,10 +15,19 @@ struct arena_buffer {
     size_t n_bytes;
     int32_t first, last; /* moments at which it is needed, both included; first <= last */
     size_t offset;       /* set by arena_place(): a multiple of ARENA_ALIGN_BYTES */
+
+    /* Not NULL: it is written while this one, which stands before it in the array, is read,
+       upwards both. They may share bytes if it begins at least @lead bytes before; one other at
+       most lies so over a buffer. */
+    const struct arena_buffer *over;
+    size_t lead;
 };
 
-/** Most bytes needed at one moment, each buffer rounded up to ARENA_ALIGN_BYTES: no arena is
- * smaller. */
+/** Bytes needed at @moment, each buffer rounded up to ARENA_ALIGN_BYTES, pairs that may share bytes
+ * doing so. */
+size_t arena_live(const struct arena_buffer *buffers, size_t n, int32_t moment);
+
+/** The most at any moment: no arena is smaller. */
 size_t arena_peak(const struct arena_buffer *buffers, size_t n);
 
 /**

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "models/graph_groups.h"
 #include "models/graph_memory.h"
 #include "models/op_check.h"
 
@@ -346,8 +347,14 @@ static int check_ends(const struct planner *planner) {
 
 static int plan_memory(struct planner *planner) {
     struct graph *graph = planner->graph;
+    enum plan_kind kind;
+    int r;
 
-    if (graph_memory_plan(graph, planner->pool, planner->scratch) < 0)
+    r = graph_groups_kind(&kind, planner->fault);
+    if (r < 0)
+        return r;
+    if (graph_groups_choose(graph, kind, planner->pool, planner->scratch) < 0 ||
+        graph_memory_plan(graph, planner->pool, planner->scratch) < 0)
         return no_memory(planner);
     if (graph->arena_bytes <= GRAPH_ARENA_BYTES_MAX)
         return 0;

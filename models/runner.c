@@ -76,9 +76,8 @@ void runner_run(struct runner *runner) {
     const struct graph *graph = model_graph(runner->model);
     const bool helped = runner->hands.crew && crew_take(runner->hands.crew);
 
-    for (size_t i = 0; i < graph->n_steps; i++)
-        if (graph->steps[i].run)
-            step_run(&graph->steps[i], runner->arena, helped ? &runner->hands : &alone);
+    for (size_t i = 0; i < graph->n_groups; i++)
+        graph_run_group(graph, &graph->groups[i], runner->arena, helped ? &runner->hands : &alone);
     if (helped)
         crew_give(runner->hands.crew);
 }

@@ -1,22 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* lookout-model show: what is in a model and how it will run. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "models/model_graph.h"
 #include "models/tool.h"
 
-enum { SHAPE_BYTES = 112 };
+enum { SHAPE_BYTES = 112, STEPS_BYTES = 48 };
 
 static const char help[] =
     "Usage: lookout-model show FILE\n"
     "\n"
     "Prints the inputs and outputs of the .tflite FILE, its operators in the order they\n"
-    "run with shapes, multiply-adds and parameters, and the arena map: where each\n"
-    "activation lies and from which step to which it is needed. `in` is the moment\n"
-    "before the run, `out` the one after it. Marks of a step: `in place`, its output takes\n"
-    "the memory of an input; `no work`, its output is its input's bytes.\n"
+    "run with shapes, bytes of output, multiply-adds, parameters and scratch. Marks of a\n"
+    "step: `in place`, its output takes the memory of an input; `no work`, its output is its\n"
+    "input's bytes; `strips`, it makes some rows of its output at a time; `fused`, it does so\n"
+    "together with its neighbours, and what passes between them is never there as a whole.\n"
+    "\n"
+    "Then for those that run in strips: rows of the last one's output at a time, calls of\n"
+    "kernels, bytes of scratch (theirs, and rows that pass between them), and if the output\n"
+    "takes the memory of an input that is used up. No row is made twice, so that strips add\n"
+    "no multiply-adds.\n"
+    "\n"
+    "Then the arena map: where each activation lies and from which step to which it is\n"
+    "needed. `in` is the moment before the run, `out` the one after it. Last the size of the\n"
+    "arena, and at which step the most of it is needed.\n"
+    "\n"
+    "LOOKOUT_PLAN in the environment chooses the plan, for this and every command that runs\n"
+    "a model: `balanced` (the default) takes what memory strips save for a few per cent of\n"
+    "time; `least` the least memory; `whole` runs each step by itself; `rows` everything row\n"
+    "by row, for tests. All make the same bytes of int8.\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
     "\n"
@@ -48,46 +63,117 @@ static void show_ends(const char *title, const struct model *model, size_t n,
     }
 }
 
-static const char *mark(const struct step *step) {
-    return !step->run ? "no work" : step->in_place ? "in place" : "";
-}
-
-static void show_steps(const struct graph *graph) {
-    (void) printf("\n%5s  %-18s %-18s %-18s %12s %11s %9s  %s\n", "step", "operator", "input",
-                  "output", "macs", "parameters", "scratch", "mark");
-    for (size_t s = 0; s < graph->n_steps; s++) {
-        const struct step *step = &graph->steps[s];
-        char in[SHAPE_BYTES] = "", out[SHAPE_BYTES];
-
-        if (step->n_inputs > 0)
-            (void) shape_text(in, &graph->tensors[step->inputs[0].tensor].info);
-        (void) printf("%5zu  %-18s %-18s %-18s %12" PRIu64 " %11" PRIu64 " %9zu  %s\n", s,
-                      step->op->name, in,
-                      shape_text(out, &graph->tensors[step->outputs[0].tensor].info), step->macs,
-                      step->n_parameters, step->scratch_bytes, mark(step));
-        for (size_t i = 1; i < step->n_inputs; i++)
-            (void) printf("%5s  %-18s %s\n", "", "",
-                          shape_text(in, &graph->tensors[step->inputs[i].tensor].info));
-        for (size_t i = 1; i < step->n_outputs; i++)
-            (void) printf("%5s  %-18s %-18s %s\n", "", "", "",
-                          shape_text(out, &graph->tensors[step->outputs[i].tensor].info));
-    }
-}
-
-/* A moment (graph.h) as people count: in, steps from 0, out. */
-static const char *moment_text(char text[16], const struct graph *graph, int32_t moment) {
-    if (moment == 0)
-        return "in";
-    if (moment > (int32_t) graph->n_steps)
-        return "out";
-    (void) snprintf(text, 16, "%" PRId32, moment - 1);
+/* Steps as people count them: "4", "0-4". */
+static const char *steps_text(char text[STEPS_BYTES], const struct group *group) {
+    if (group->last - group->first == 1)
+        (void) snprintf(text, STEPS_BYTES, "%zu", group->first);
+    else
+        (void) snprintf(text, STEPS_BYTES, "%zu-%zu", group->first, group->last - 1);
     return text;
 }
 
-static void show_arena(const struct graph *graph) {
-    char first[16], last[16], shape[SHAPE_BYTES];
+static const char *mark(const struct step *step, const struct group *group) {
+    return group->last - group->first > 1 ? "fused"
+           : group->strip_rows > 0        ? "strips"
+           : !step->run                   ? "no work"
+           : step->in_place               ? "in place"
+                                          : "";
+}
 
-    (void) printf("\n%9s %9s  %5s  %5s  %6s  %-18s %s\n", "offset", "bytes", "from", "to", "tensor",
+/* What one step makes, from, and with what mark. */
+static void show_step(const struct graph *graph, size_t s, const struct group *group) {
+    const struct step *step = &graph->steps[s];
+    const struct tensor_info *output = &graph->tensors[step->outputs[0].tensor].info;
+    char in[SHAPE_BYTES] = "", out[SHAPE_BYTES];
+
+    if (step->n_inputs > 0)
+        (void) shape_text(in, &graph->tensors[step->inputs[0].tensor].info);
+    (void) printf("%5zu  %-18s %-18s %-18s %9zu %12" PRIu64 " %11" PRIu64 " %9zu  %s\n", s,
+                  step->op->name, in, shape_text(out, output), output->n_bytes, step->macs,
+                  step->n_parameters, step->scratch_bytes, mark(step, group));
+    for (size_t i = 1; i < step->n_inputs; i++)
+        (void) printf("%5s  %-18s %s\n", "", "",
+                      shape_text(in, &graph->tensors[step->inputs[i].tensor].info));
+    for (size_t i = 1; i < step->n_outputs; i++) {
+        const struct tensor_info *info = &graph->tensors[step->outputs[i].tensor].info;
+
+        (void) printf("%5s  %-18s %-18s %-18s %9zu\n", "", "", "", shape_text(out, info),
+                      info->n_bytes);
+    }
+}
+
+static void show_steps(const struct graph *graph) {
+    (void) printf("\n%5s  %-18s %-18s %-18s %9s %12s %11s %9s  %s\n", "step", "operator", "input",
+                  "output", "bytes", "macs", "parameters", "scratch", "mark");
+    for (size_t g = 0; g < graph->n_groups; g++)
+        for (size_t s = graph->groups[g].first; s < graph->groups[g].last; s++)
+            show_step(graph, s, &graph->groups[g]);
+}
+
+/* Where the output of a group lies. */
+static const char *over_text(char text[64], const struct graph *graph, const struct group *group) {
+    const struct step *last = &graph->steps[group->last - 1];
+    const size_t out = last->outputs[0].offset;
+    size_t in;
+
+    if (group->over < 0)
+        return "";
+    in = graph->buffers[graph->tensors[group->over].buffer].offset;
+    if (in < out || in >= out + graph->tensors[last->outputs[0].tensor].info.n_bytes)
+        return "";
+    (void) snprintf(text, 64, "in place of tensor %" PRId32, group->over);
+    return text;
+}
+
+/* The groups that run in strips. */
+static void show_groups(const struct graph *graph) {
+    char steps[STEPS_BYTES], over[64];
+    size_t n = 0;
+
+    for (size_t g = 0; g < graph->n_groups; g++) {
+        const struct group *group = &graph->groups[g];
+
+        if (group->strip_rows == 0)
+            continue;
+        if (n++ == 0)
+            (void) printf("\n%9s  %6s %6s %9s  %s\n", "in strips", "rows", "calls", "scratch",
+                          "output");
+        (void) printf("%9s  %6" PRId32 " %6zu %9zu  %s\n", steps_text(steps, group),
+                      group->strip_rows, group->n_calls, group->scratch_bytes,
+                      over_text(over, graph, group));
+    }
+}
+
+/* The group at which the most bytes are needed. */
+static const struct group *peak_group(const struct graph *graph) {
+    const size_t n = graph->n_buffers + graph->n_groups; /* with scratch */
+    const struct group *found = NULL;
+    size_t most = 0;
+
+    for (size_t g = 0; g < graph->n_groups; g++) {
+        const size_t live = arena_live(graph->buffers, n, (int32_t) g + 1);
+
+        if (live > most) {
+            most = live;
+            found = &graph->groups[g];
+        }
+    }
+    return found;
+}
+
+/* A moment (graph.h) as people count: in, steps from 0, out. */
+static const char *moment_text(char text[STEPS_BYTES], const struct graph *graph, int32_t moment) {
+    if (moment == 0)
+        return "in";
+    if (moment > (int32_t) graph->n_groups)
+        return "out";
+    return steps_text(text, &graph->groups[moment - 1]);
+}
+
+static void show_arena(const struct graph *graph) {
+    char first[STEPS_BYTES], last[STEPS_BYTES], shape[SHAPE_BYTES];
+
+    (void) printf("\n%9s %9s  %7s  %7s  %6s  %-18s %s\n", "offset", "bytes", "from", "to", "tensor",
                   "shape", "name");
     for (size_t i = 0; i < graph->n_tensors; i++) {
         const struct graph_tensor *tensor = &graph->tensors[i];
@@ -96,16 +182,34 @@ static void show_arena(const struct graph *graph) {
         if (tensor->buffer == GRAPH_NO_BUFFER)
             continue;
         buffer = &graph->buffers[tensor->buffer];
-        (void) printf("%9zu %9zu  %5s  %5s  %6zu  %-18s %s\n", buffer->offset, tensor->info.n_bytes,
+        (void) printf("%9zu %9zu  %7s  %7s  %6zu  %-18s %s\n", buffer->offset, tensor->info.n_bytes,
                       moment_text(first, graph, buffer->first),
                       moment_text(last, graph, buffer->last), i, shape_text(shape, &tensor->info),
                       tensor->info.name);
     }
-    for (size_t s = 0; s < graph->n_steps; s++)
-        if (graph->steps[s].scratch_bytes > 0)
-            (void) printf("%9zu %9zu  %5zu  %5zu  %6s  %-18s scratch of %s\n",
-                          graph->steps[s].scratch_offset, graph->steps[s].scratch_bytes, s, s, "-",
-                          "", graph->steps[s].op->name);
+    for (size_t g = 0; g < graph->n_groups; g++) {
+        const struct group *group = &graph->groups[g];
+
+        if (group->scratch_bytes > 0)
+            (void) printf("%9zu %9zu  %7s  %7s  %6s  %-18s scratch\n", group->scratch_offset,
+                          group->scratch_bytes, steps_text(first, group), first, "-", "");
+    }
+}
+
+static void show_sums(const struct model *model) {
+    const struct graph *graph = model_graph(model);
+    const struct group *peak = peak_group(graph);
+    char steps[STEPS_BYTES];
+
+    (void) printf("\n%zu steps, %" PRIu64 " multiply-adds, %" PRIu64 " parameters, kernels %s\n"
+                  "arena %zu bytes",
+                  graph->n_steps, graph->macs, graph->n_parameters, model_kernels(model),
+                  graph->arena_bytes);
+    if (peak)
+        (void) printf(", %zu of them live at step %s", graph->peak_bytes, steps_text(steps, peak));
+    if (graph->whole_bytes > 0)
+        (void) printf("; %zu if each step ran as a whole", graph->whole_bytes);
+    (void) printf("\n");
 }
 
 static void show(const struct model *model, const char *file) {
@@ -115,11 +219,9 @@ static void show(const struct model *model, const char *file) {
     show_ends("input", model, model_n_inputs(model), model_input);
     show_ends("output", model, model_n_outputs(model), model_output);
     show_steps(graph);
+    show_groups(graph);
     show_arena(graph);
-    (void) printf("\n%zu steps, %" PRIu64 " multiply-adds, %" PRIu64 " parameters\n"
-                  "arena %zu bytes (at least %zu are live at once), kernels %s\n",
-                  graph->n_steps, graph->macs, graph->n_parameters, graph->arena_bytes,
-                  graph->peak_bytes, model_kernels(model));
+    show_sums(model);
 }
 
 static int show_main(int argc, char **argv) {

@@ -61,9 +61,37 @@ class Engine(unittest.TestCase):
 
     def test_show_lists_operators_and_the_arena(self):
         text, _ = self.run_it("show", NET)
-        for word in ("CONV_2D", "DEPTHWISE_CONV_2D", "SOFTMAX", "[1,25,12,1]", "no work", "in place", "scratch of",
+        for word in ("CONV_2D", "DEPTHWISE_CONV_2D", "SOFTMAX", "[1,25,12,1]", "no work", "in place", "scratch",
                      "arena", "parameters"):
             self.assertIn(word, text)
+
+    def test_show_tells_what_is_fused_and_what_that_saves(self):
+        zoo = CASES.parents[1] / "models" / "zoo" / "yard" / "sound.tflite"
+        plan, _ = self.run_it("show", zoo, LOOKOUT_KERNELS="c")
+        whole, _ = self.run_it("show", zoo, LOOKOUT_KERNELS="c", LOOKOUT_PLAN="whole")
+        self.assertEqual(self.run_it("show", zoo, LOOKOUT_KERNELS="c")[0], plan)
+        self.assertRegex(plan, r"(?m)^ +2  CONV_2D +\[1,50,20,24\] .* fused$")
+        self.assertRegex(plan, r"(?m)^in strips +rows +calls +scratch +output$")
+        self.assertIn("in place of tensor", plan)
+        self.assertNotIn("fused", whole)
+        arena = [int(text.splitlines()[-1].split()[1]) for text in (plan, whole)]
+        self.assertLess(arena[0], arena[1] * 0.6)
+        self.assertIn(f"; {arena[1]} if each step ran as a whole", plan)
+        self.assertRegex(plan, r"live at step \d")
+
+    def test_the_man_page_shows_what_show_prints(self):
+        source = CASES.parents[1]
+        page = (source / "docs" / "man" / "lookout-model.1").read_text(encoding="utf-8")
+        example = page.split(".SH EXAMPLES")[1].split(".nf")[2].split(".fi")[0].replace("\\-", "-").strip("\n")
+        picture = source / "models" / "zoo" / "yard" / "picture.tflite"
+        printed = [line.rstrip() for line in self.run_it("show", picture, LOOKOUT_KERNELS="c")[0].splitlines()]
+        for line in example.splitlines():
+            if line != "\\&...":
+                self.assertIn(line, printed)
+        self.assertGreater(len(example.splitlines()), 10)
+
+    def test_an_unknown_plan_is_refused_with_the_list(self):
+        self.assertIn("balanced, least, whole", self.run_it("show", NET, status=1, LOOKOUT_PLAN="clever")[1])
 
     def test_bench_tells_times_and_memory(self):
         result = json.loads(self.run_it("bench", NET, "--ms", "20", "--threads", "2", "--runners", "3", "--kernels", "c", "--json")[0])

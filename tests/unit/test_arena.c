@@ -18,7 +18,7 @@ static bool overlap(const struct arena_buffer *a, const struct arena_buffer *b) 
 static void no_two_buffers_share_a_byte_at_one_moment(void **state) {
     srand(1);
     for (int round = 0; round < N_ROUNDS; round++) {
-        struct arena_buffer buffers[N_BUFFERS];
+        struct arena_buffer buffers[N_BUFFERS] = { 0 };
         size_t bytes;
 
         for (size_t i = 0; i < N_BUFFERS; i++) {
@@ -76,6 +76,56 @@ static void a_chain_of_very_many_buffers_is_placed_too(void **state) {
         assert_false(overlap(&buffers[i], &buffers[i - 1]));
 }
 
+/* Pairs of which the later may lie over the earlier one. */
+static void make_pairs(struct arena_buffer *buffers, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        buffers[i].n_bytes = (size_t) (rand() % 1000);
+        buffers[i].first = i % 2 ? buffers[i - 1].last : rand() % 50;
+        buffers[i].last = buffers[i].first + rand() % 10;
+        if (i % 2) {
+            buffers[i].over = &buffers[i - 1];
+            buffers[i].lead = (size_t) (rand() % 300);
+        }
+    }
+}
+
+static void what_lies_over_another_begins_its_lead_before(void **state) {
+    size_t n_shared = 0;
+
+    srand(2);
+    for (int round = 0; round < N_ROUNDS; round++) {
+        struct arena_buffer buffers[N_BUFFERS] = { 0 };
+        size_t bytes;
+
+        make_pairs(buffers, N_BUFFERS);
+        assert_int_equal(arena_place(buffers, N_BUFFERS, &bytes), 0);
+        assert_true(bytes >= arena_peak(buffers, N_BUFFERS));
+        for (size_t i = 0; i < N_BUFFERS; i++)
+            for (size_t k = 0; k < i; k++) {
+                if (!meet(&buffers[i], &buffers[k]) || !overlap(&buffers[i], &buffers[k]))
+                    continue;
+                assert_ptr_equal(buffers[i].over, &buffers[k]);
+                assert_true(buffers[i].offset + buffers[i].lead <= buffers[k].offset);
+                n_shared++;
+            }
+    }
+    assert_true(n_shared > N_ROUNDS);
+}
+
+static void a_chain_that_works_in_place_creeps_by_its_leads(void **state) {
+    struct arena_buffer buffers[] = {
+        { .n_bytes = 8000, .first = 0, .last = 1 },
+        { .n_bytes = 8000, .first = 1, .last = 2, .over = &buffers[0], .lead = 320 },
+        { .n_bytes = 8000, .first = 2, .last = 3, .over = &buffers[1], .lead = 320 },
+        { .n_bytes = 64, .first = 3, .last = 4, .over = &buffers[2], .lead = 64 },
+    };
+    size_t bytes;
+
+    assert_int_equal(arena_place(buffers, 4, &bytes), 0);
+    assert_int_equal(arena_peak(buffers, 4), 8320);
+    assert_int_equal(bytes, 8000 + 2 * 320); /* the last finds room above those that went */
+}
+
 static void nothing_takes_nothing(void **state) {
     size_t bytes = 7;
 
@@ -89,6 +139,8 @@ int main(void) {
         cmocka_unit_test(a_chain_takes_no_more_than_two_neighbours),
         cmocka_unit_test(a_second_round_mends_what_largest_first_wastes),
         cmocka_unit_test(a_chain_of_very_many_buffers_is_placed_too),
+        cmocka_unit_test(what_lies_over_another_begins_its_lead_before),
+        cmocka_unit_test(a_chain_that_works_in_place_creeps_by_its_leads),
         cmocka_unit_test(nothing_takes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

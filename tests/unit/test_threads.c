@@ -34,9 +34,8 @@ static void run_in_parts(const struct model *model, struct crew *crew, uint8_t *
     hands.scratch = calloc(MOST_THREADS, hands.scratch_bytes + 1);
     assert_non_null(hands.scratch);
     assert_true(crew_take(crew));
-    for (size_t s = 0; s < graph->n_steps; s++)
-        if (graph->steps[s].run)
-            step_run(&graph->steps[s], arena, &hands);
+    for (size_t g = 0; g < graph->n_groups; g++)
+        graph_run_group(graph, &graph->groups[g], arena, &hands);
     crew_give(crew);
     free(hands.scratch);
 }
@@ -75,12 +74,12 @@ static void check_model(const struct model *model, struct crew *const crews[MOST
     free(together);
 }
 
-static void any_number_of_threads_gives_the_same_bytes(void **state) {
+static void try_plan(const char *plan) {
     struct crew *crews[MOST_THREADS + 1] = { NULL };
     const struct kernels *row;
     size_t n_models = 0;
-    (void) state;
 
+    assert_int_equal(setenv("LOOKOUT_PLAN", plan, 1), 0);
     for (size_t n = 1; n <= MOST_THREADS; n++)
         assert_int_equal(crew_new(n, &crews[n]), 0);
     for (size_t g = 0; g < sizeof(groups) / sizeof(*groups); g++) {
@@ -106,6 +105,18 @@ static void any_number_of_threads_gives_the_same_bytes(void **state) {
     assert_true(n_models > 200);
     for (size_t n = 1; n <= MOST_THREADS; n++)
         (void) crew_free(crews[n]);
+    assert_int_equal(unsetenv("LOOKOUT_PLAN"), 0);
+}
+
+static void any_number_of_threads_gives_the_same_bytes(void **state) {
+    (void) state;
+    try_plan("whole");
+}
+
+static void so_it_does_in_strips(void **state) {
+    (void) state;
+    try_plan("least");
+    try_plan("rows");
 }
 
 /* One of several threads that run one model with one crew. */
@@ -170,6 +181,7 @@ static void runners_share_a_crew(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
+        cmocka_unit_test(so_it_does_in_strips),
         cmocka_unit_test(runners_share_a_crew),
     };
 
