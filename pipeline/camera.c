@@ -15,6 +15,7 @@
 #include "common/units.h"
 #include "pipeline/camera_setup.h"
 #include "pipeline/devices.h"
+#include "pipeline/devices_choose.h"
 #include "pipeline/jpeg.h"
 #include "pipeline/masks.h"
 #include "pipeline/pixels.h"
@@ -262,10 +263,14 @@ static int explain(const struct camera *cam, int error, const struct fault *why,
     if (why && why->text[0] != '\0')
         return fault_set(fault, error, "%s", why->text);
     if (error == -EACCES)
-        return fault_set(fault, error, "%s: permission denied (is the user in group video?)",
+        return fault_set(fault, error,
+                         "%s: lookoutd may not open it; add its user to the group of the node "
+                         "(video) and start it again",
                          device);
     if (error == -ENOENT)
-        return fault_set(fault, error, "%s: no such camera", device);
+        return fault_set(fault, error,
+                         "%s: no such camera; plug it in, or choose from `lookoutctl devices`",
+                         device);
     return fault_set(fault, error, "%s: cannot be started: %s", device, strerror(-error));
 }
 
@@ -291,24 +296,6 @@ static int start(struct camera *cam, const struct source_options *options, struc
     return r < 0 ? explain(cam, r, NULL, fault) : 0;
 }
 
-/* Nodes are numbered in the order of discovery. */
-static int find_first(const struct v4l2_calls *calls, char ret[SOURCE_PATH_BYTES]) {
-    for (int i = 0; i < DEVICES_VIDEO_NODES; i++) {
-        bool usable;
-        int fd;
-
-        (void) snprintf(ret, SOURCE_PATH_BYTES, "/dev/video%d", i);
-        fd = calls->open(ret);
-        if (fd < 0)
-            continue;
-        usable = camera_is_usable(calls, fd);
-        calls->close(fd);
-        if (usable)
-            return 0;
-    }
-    return -ENODEV;
-}
-
 int camera_open_with(const struct v4l2_calls *calls, const struct source_options *options,
                      struct source **ret, struct fault *fault) {
     _cleanup_(source_freep) struct source *source = NULL;
@@ -323,12 +310,7 @@ int camera_open_with(const struct v4l2_calls *calls, const struct source_options
     cam->n_masks = options->n_masks;
     memcpy(cam->masks, options->masks, sizeof(cam->masks));
     source = &cam->source;
-    if (strcmp(options->device, "auto") == 0) {
-        if (find_first(calls, source->device) < 0)
-            return fault_set(fault, -ENODEV, "no camera found (no /dev/video* that captures)");
-    } else {
-        (void) strcpy(source->device, options->device); /* arrays of one size */
-    }
+    (void) strcpy(source->device, options->device); /* arrays of one size */
     r = start(cam, options, fault);
     if (r < 0)
         return r;
@@ -337,6 +319,26 @@ int camera_open_with(const struct v4l2_calls *calls, const struct source_options
     return 0;
 }
 
+/* As the camera gives it if we can; else as libv4l2 can convert it. */
+static int open_node(const struct source_options *options, struct source **ret,
+                     struct fault *fault) {
+    const int r = camera_open_with(&v4l2_calls_plain, options, ret, fault);
+
+    if (r != -ENOTSUP)
+        return r;
+    return camera_open_with(&v4l2_calls_converting, options, ret, NULL) == 0 ? 0 : r;
+}
+
 int camera_open(const struct source_options *options, struct source **ret, struct fault *fault) {
-    return camera_open_with(&v4l2_calls_real, options, ret, fault);
+    struct source_options chosen = *options;
+    struct device_choice choice;
+    int r = devices_choose(SOURCE_V4L2, options->device, &choice, fault);
+
+    if (r < 0)
+        return r;
+    memcpy(chosen.device, choice.device, sizeof(chosen.device));
+    r = open_node(&chosen, ret, fault);
+    if (r == 0)
+        memcpy((*ret)->note, choice.note, sizeof(choice.note));
+    return r;
 }

@@ -8,7 +8,7 @@
 #include "pipeline/v4l2_calls.h"
 
 /**
- * See source_open(). `device`: a node or a link to one, or "auto": the first node that captures.
+ * See source_open(). `device`: as devices_choose() takes it.
  * `format`: "auto" (yuyv, mjpeg, nv12, grey, in this order, what has the wanted size and rate; else
  * what libv4l2 converts), or one of these, "rgb24" or "i420". Frames with the driver's error flag,
  * too short, or with a damaged JPEG are skipped and counted in the next frame's n_lost_before, as
@@ -17,6 +17,9 @@
  */
 int camera_open(const struct source_options *options, struct source **ret, struct fault *fault);
 
-/** The same with other system calls, for tests; @calls must outlive the source. */
+/**
+ * The same with other system calls, and a node or a link to one as device; @calls must outlive the
+ * source.
+ */
 int camera_open_with(const struct v4l2_calls *calls, const struct source_options *options,
                      struct source **ret, struct fault *fault);

@@ -76,18 +76,6 @@ static int query(const struct v4l2_calls *calls, int fd, struct v4l2_capability 
     return r;
 }
 
-bool camera_is_usable(const struct v4l2_calls *calls, int fd) {
-    struct v4l2_capability capability = { 0 };
-    struct video_reason ignored;
-    uint32_t formats[FORMATS_MAX];
-    struct video_node node;
-
-    if (query(calls, fd, &capability) < 0)
-        return false;
-    node = camera_node(&capability, formats, list_formats(calls, fd, formats));
-    return video_node_kind(&node, &ignored) == VIDEO_CAMERA;
-}
-
 static bool contains(const uint32_t *fourccs, size_t n, uint32_t fourcc) {
     for (size_t i = 0; i < n; i++)
         if (fourccs[i] == fourcc)

@@ -30,9 +30,6 @@ struct v4l2_capability;
 struct video_node camera_node(const struct v4l2_capability *capability, const uint32_t *formats,
                               size_t n_formats);
 
-/** True if the device behind @fd is a camera that can be used. */
-bool camera_is_usable(const struct v4l2_calls *calls, int fd);
-
 /**
  * Choose format, size and rate by options (@format, @width_px, @height_px, @rate_hz), as near as
  * the camera has them, and set them on @fd. Returns 0, -ENOTSUP (no such format, not a camera),

@@ -70,9 +70,6 @@ typedef void device_fn(const char *path, const struct device_info *info, void *u
 /** Cameras, then microphones, each in the order of their numbers. Any thread. */
 void devices_each(device_fn *fn, void *user);
 
-/** The first microphone's name for ALSA, "default" if no card captures. */
-void devices_first_microphone(char ret[SOURCE_PATH_BYTES]);
-
 /** "/dev/snd/pcmC0D0c" for an ALSA name that begins with "hw:" or "plughw:". Returns 0, -ENOENT. */
 int devices_sound_node(const char *name, char ret[SOURCE_PATH_BYTES]);
 

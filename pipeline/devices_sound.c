@@ -68,13 +68,27 @@ static int card_place(int card, struct usb_place *ret) {
     return device_usb_place(directory, ret);
 }
 
-/* ALSA calls cards of one make Device, Device_1 ... in the order in which they come. */
-static bool has_twin(int card, const struct usb_place *place) {
-    struct usb_place other;
+/* "Device" of "Device_1": how long it is. */
+static size_t id_base(const char *id) {
+    const char *end = strrchr(id, '_');
 
+    return end && end[1] && strspn(end + 1, "0123456789") == strlen(end + 1) ? (size_t) (end - id)
+                                                                             : strlen(id);
+}
+
+/*
+ * ALSA calls USB cards of one make Device, Device_1 ... in the order in which they come. One that
+ * an udev rule gave a name of its own is not meant. Returns the port of another such card in @ret.
+ */
+static bool has_twin(int card, const struct usb_place *place, struct usb_place *ret) {
+    char id[CARD_ID_BYTES], other[CARD_ID_BYTES];
+
+    if (card_id(card, id) < 0)
+        return false;
     for (int i = 0; i < CARDS_MAX; i++)
-        if (i != card && card_place(i, &other) == 0 && strcmp(other.port, place->port) != 0 &&
-            strcmp(other.vendor, place->vendor) == 0 && strcmp(other.product, place->product) == 0)
+        if (i != card && card_id(i, other) == 0 && id_base(id) == id_base(other) &&
+            strncmp(id, other, id_base(id)) == 0 && card_place(i, ret) == 0 &&
+            strcmp(ret->port, place->port) != 0)
             return true;
     return false;
 }
@@ -83,25 +97,14 @@ static void name_for_alsa(const char *id, int device, char ret[SOURCE_PATH_BYTES
     (void) snprintf(ret, SOURCE_PATH_BYTES, "hw:CARD=%s,DEV=%d", id, device);
 }
 
-void devices_first_microphone(char ret[SOURCE_PATH_BYTES]) {
-    char id[CARD_ID_BYTES];
-    struct found_list list;
-
-    find_all(&list);
-    if (list.n > 0 && card_id(list.items[0].card, id) == 0)
-        name_for_alsa(id, list.items[0].device, ret);
-    else
-        (void) strcpy(ret, "default"); /* it is longer */
-}
-
 static void name_for_ini(const struct found *found, struct device_info *info) {
-    struct usb_place place;
+    struct usb_place place, twin;
 
     memcpy(info->stable, info->path, sizeof(info->stable)); /* the card's id stays */
     if (card_place(found->card, &place) < 0)
         return;
     (void) snprintf(info->bus, sizeof(info->bus), "usb:%s", place.port);
-    if (!has_twin(found->card, &place))
+    if (!has_twin(found->card, &place, &twin))
         return;
     if (found->device == 0)
         (void) snprintf(info->stable, sizeof(info->stable), "usb:%s", place.port);
@@ -223,15 +226,56 @@ static int parse_name(const char *name, char card[64], int *ret_device) {
     return 0;
 }
 
+static int find_port(char device[SOURCE_PATH_BYTES], struct fault *fault) {
+    char port[USB_PORT_BYTES], id[CARD_ID_BYTES];
+    struct usb_place place;
+    int number = 0;
+
+    if (sscanf(device, "usb:%31[^,],DEV=%d", port, &number) < 1)
+        return fault_set(fault, -EINVAL, "%.80s: write usb:PORT, such as usb:1-1.2", device);
+    for (int i = 0; i < CARDS_MAX; i++)
+        if (card_place(i, &place) == 0 && strcmp(place.port, port) == 0 && card_id(i, id) == 0) {
+            name_for_alsa(id, number, device);
+            return 0;
+        }
+    return fault_set(fault, -ENODEV,
+                     "no sound card is plugged into USB port %s; `lookoutctl devices` shows which "
+                     "are where",
+                     port);
+}
+
 int devices_sound_node(const char *name, char ret[SOURCE_PATH_BYTES]) {
-    char card[64];
+    char alsa[SOURCE_PATH_BYTES], card[64];
     int device, index;
 
-    if (parse_name(name, card, &device) < 0)
+    (void) snprintf(alsa, sizeof(alsa), "%s", name); /* one that is cut is no card's */
+    if (strncmp(alsa, "usb:", 4) == 0 && find_port(alsa, NULL) < 0)
+        return -ENOENT;
+    if (parse_name(alsa, card, &device) < 0)
         return -ENOENT;
     index = card_named(card);
     if (index < 0)
         return -ENOENT;
     (void) snprintf(ret, SOURCE_PATH_BYTES, "/dev/snd/pcmC%dD%dc", index, device);
     return 0;
+}
+
+int devices_find_microphone(char device[SOURCE_PATH_BYTES], struct fault *fault) {
+    struct usb_place place, twin;
+    char card[64], *end;
+    int number, index;
+
+    if (strncmp(device, "usb:", 4) == 0)
+        return find_port(device, fault);
+    if (parse_name(device, card, &number) < 0)
+        return 0; /* a name of ALSA's own configuration */
+    (void) strtol(card, &end, 10);
+    index = card_named(card);
+    if (*end == '\0' || index < 0 || card_place(index, &place) < 0 ||
+        !has_twin(index, &place, &twin))
+        return 0; /* opening it tells whether it is there */
+    return fault_set(fault, -ENOTUNIQ,
+                     "%.80s: two cards of one make may change their names; write one of `device = "
+                     "usb:%s` and `device = usb:%s`",
+                     device, place.port, twin.port);
 }

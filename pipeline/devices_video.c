@@ -15,6 +15,7 @@
 enum {
     SIZES_MAX = 6, /* told per format in words */
     FORMATS_MAX = 32,
+    NODE_BYTES = 32, /* "/dev/video63" */
 };
 
 /* Of a device that takes any size, those that people ask for. */
@@ -131,17 +132,24 @@ static void class_directory(const char *node, const char *part, char ret[PATH_MA
     (void) snprintf(ret, PATH_MAX, "/sys/class/video4linux/%s%s", slash ? slash + 1 : node, part);
 }
 
-/* Another camera of the same make and number: their by-id names may change places. */
-static bool has_twin(const char *node) {
-    char directory[PATH_MAX], other[32];
+/* Another camera of the same make and number, into @ret: their by-id names may change places. */
+static bool has_twin(const char *node, char ret[NODE_BYTES]) {
+    char directory[PATH_MAX], index[8], twin_index[8];
     struct usb_place place, twin;
 
+    class_directory(node, "", directory);
+    if (device_attribute(directory, "index", index, sizeof(index)) < 0)
+        return false;
     class_directory(node, "/device", directory);
     if (device_usb_place(directory, &place) < 0)
         return false;
     for (int i = 0; i < DEVICES_VIDEO_NODES; i++) {
-        (void) snprintf(other, sizeof(other), "/dev/video%d", i);
-        class_directory(other, "/device", directory);
+        (void) snprintf(ret, NODE_BYTES, "/dev/video%d", i);
+        class_directory(ret, "", directory);
+        if (device_attribute(directory, "index", twin_index, sizeof(twin_index)) < 0 ||
+            strcmp(index, twin_index) != 0)
+            continue; /* another of a camera's nodes */
+        class_directory(ret, "/device", directory);
         if (device_usb_place(directory, &twin) == 0 && device_usb_twins(&place, &twin))
             return true;
     }
@@ -149,9 +157,26 @@ static bool has_twin(const char *node) {
 }
 
 static void name_for_ini(const char *node, char ret[SOURCE_PATH_BYTES]) {
-    if ((has_twin(node) || devices_stable_name("/dev/v4l/by-id", node, ret) < 0) &&
+    char twin[NODE_BYTES];
+
+    if ((has_twin(node, twin) || devices_stable_name("/dev/v4l/by-id", node, ret) < 0) &&
         devices_stable_name("/dev/v4l/by-path", node, ret) < 0)
         (void) snprintf(ret, SOURCE_PATH_BYTES, "%s", node); /* short */
+}
+
+int devices_check_camera(const char *device, struct fault *fault) {
+    char node[PATH_MAX], twin[NODE_BYTES], name[SOURCE_PATH_BYTES], twin_name[SOURCE_PATH_BYTES];
+
+    if (strncmp(device, "/dev/v4l/by-id/", 15) != 0 || !realpath(device, node) ||
+        !has_twin(node, twin))
+        return 0; /* opening it tells whether it is there */
+    name_for_ini(node, name);
+    name_for_ini(twin, twin_name);
+    return fault_set(
+        fault, -ENOTUNIQ,
+        "%.80s: two cameras have this name; write one of `device = %.110s` and `device "
+        "= %.110s`",
+        device, name, twin_name);
 }
 
 static void reason(struct device_info *info, const struct video_reason *reason) {

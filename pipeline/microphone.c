@@ -17,7 +17,7 @@
 
 #include "common/checked.h"
 #include "common/units.h"
-#include "pipeline/devices.h"
+#include "pipeline/devices_choose.h"
 #include "pipeline/pcm_setup.h"
 #include "pipeline/resample.h"
 #include "pipeline/sample_clock.h"
@@ -316,6 +316,7 @@ static int start(struct microphone *mic, const struct source_options *options,
 int microphone_open(const struct source_options *options, struct source **ret,
                     struct fault *fault) {
     _cleanup_(source_freep) struct source *source = NULL;
+    struct device_choice choice;
     struct microphone *mic;
     int r;
 
@@ -329,10 +330,11 @@ int microphone_open(const struct source_options *options, struct source **ret,
     mic->source.fd = -1;
     mic->channel = (unsigned) options->channel;
     source = &mic->source;
-    if (strcmp(options->device, "auto") == 0)
-        devices_first_microphone(source->device);
-    else
-        (void) strcpy(source->device, options->device); /* arrays of one size */
+    r = devices_choose(SOURCE_ALSA, options->device, &choice, fault);
+    if (r < 0)
+        return r;
+    memcpy(source->device, choice.device, sizeof(source->device));
+    memcpy(source->note, choice.note, sizeof(source->note));
     r = start(mic, options, fault);
     if (r < 0)
         return r;

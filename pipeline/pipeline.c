@@ -119,6 +119,11 @@ void pipeline_wake(struct pipeline *p) {
     (void) !write(p->wake_fd, &one, sizeof(one)); /* full means already awake */
 }
 
+void pipeline_retry(struct pipeline *pipeline) {
+    for (size_t i = 0; i < pipeline->parts.n_sensors; i++)
+        sensor_retry(pipeline->parts.sensors[i].sensor);
+}
+
 /* --- the next notice --- */
 
 static int take_farewell(struct pipeline *p, struct notice *ret) {

@@ -99,6 +99,7 @@ struct sensor_status {
     char reason[REASON_BYTES]; /* "" if there is none */
     int64_t since_ns;
     char format[SOURCE_FORMAT_BYTES]; /* "" until negotiated */
+    char note[SOURCE_NOTE_BYTES];     /* why this device, if nobody named one; "" */
     double rate_hz;                   /* 0 until negotiated */
     double quality;
     const char *quality_reason; /* static or NULL */
@@ -175,6 +176,9 @@ int pipeline_next(struct pipeline *pipeline, struct notice *ret);
 /** Status of sensor or task @i. Returns 0, or -ENOENT past the last. */
 int pipeline_sensor(const struct pipeline *pipeline, size_t i, struct sensor_status *ret);
 int pipeline_task(const struct pipeline *pipeline, size_t i, struct task_status *ret);
+
+/** A device came or changed: sensors that are lost look for theirs at once. */
+void pipeline_retry(struct pipeline *pipeline);
 
 /** Statistic @i (per stage: median and p99 in ms, counts). Returns 0, or -ENOENT past the last. */
 int pipeline_statistic(const struct pipeline *pipeline, size_t i, struct statistic *ret);

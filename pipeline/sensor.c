@@ -36,6 +36,7 @@ struct sensor {
 
     atomic_bool go;                       /* stored by main, read by the capture thread */
     atomic_bool ended;                    /* stored by the capture thread, read by main */
+    atomic_bool retry;                    /* set by main, cleared by the capture thread */
     atomic_uint_least64_t n_gaps, n_lost; /* stored by the capture thread, read by main */
     atomic_int_least64_t data_ns;         /* as above */
 
@@ -117,6 +118,13 @@ bool sensor_ended(const struct sensor *sensor) {
 void sensor_go(struct sensor *sensor) {
     /* Release: taps set up before are seen by the acquire in capture(). */
     atomic_store_explicit(&sensor->go, true, memory_order_release);
+    if (sensor->worker)
+        worker_wake(sensor->worker);
+}
+
+void sensor_retry(struct sensor *sensor) {
+    /* Relaxed: nothing else is read by it; the wake orders it. */
+    atomic_store_explicit(&sensor->retry, true, memory_order_relaxed);
     if (sensor->worker)
         worker_wake(sensor->worker);
 }
@@ -216,6 +224,7 @@ static void note_data(struct sensor *s, int64_t now) {
         s->n_span_gaps = 0;
         (void) snprintf(s->state.format, sizeof(s->state.format), "%s", source_format(s->source));
         (void) snprintf(s->state.device, sizeof(s->state.device), "%s", source_device(s->source));
+        (void) snprintf(s->state.note, sizeof(s->state.note), "%s", source_note(s->source));
         s->state.rate_hz = source_rate_hz(s->source);
         become(s, SENSOR_RUNNING, "");
     }
@@ -356,6 +365,23 @@ static int pause_until(struct sensor *s, struct worker *worker, int64_t until_ns
     return 0;
 }
 
+/* The pause of a lost sensor, longer each time; a device that comes ends it. As pause_until(). */
+static int pause_lost(struct sensor *s, struct worker *worker) {
+    const int64_t until_ns = now_ns() + s->retry_ns;
+
+    s->retry_ns = s->retry_ns * 2 < RETRY_MOST_NS ? s->retry_ns * 2 : RETRY_MOST_NS;
+    while (now_ns() < until_ns) {
+        if (worker_wait(worker, NULL, 0, until_ns) == -ECANCELED)
+            return -ECANCELED;
+        house_keeping(s);
+        if (!atomic_exchange_explicit(&s->retry, false, memory_order_relaxed)) /* as there */
+            continue;
+        s->retry_ns = RETRY_LEAST_NS;
+        return 0;
+    }
+    return 0;
+}
+
 /* Open, capture and open again until we are to stop. */
 static void capture_all(struct sensor *s, struct worker *worker) {
     struct fault fault;
@@ -374,8 +400,7 @@ static void capture_all(struct sensor *s, struct worker *worker) {
             r = pause_until(s, worker, WORKER_FOREVER);
         } else if (r != -ECANCELED) {
             become(s, SENSOR_LOST, fault.text[0] ? fault.text : strerror(-r));
-            r = pause_until(s, worker, now_ns() + s->retry_ns);
-            s->retry_ns = s->retry_ns * 2 < RETRY_MOST_NS ? s->retry_ns * 2 : RETRY_MOST_NS;
+            r = pause_lost(s, worker);
         }
     } while (r != -ECANCELED);
 }

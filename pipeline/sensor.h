@@ -27,6 +27,7 @@ struct sensor_report {
     char reason[REASON_BYTES];
     char device[SOURCE_PATH_BYTES];
     char format[SOURCE_FORMAT_BYTES];
+    char note[SOURCE_NOTE_BYTES];
     double rate_hz;
     int64_t at_ns;
 };
@@ -50,6 +51,9 @@ bool sensor_ended(const struct sensor *sensor);
 
 /** Let the thread open the source. */
 void sensor_go(struct sensor *sensor);
+
+/** A device came: if this one is lost, look for it at once instead of after the pause. */
+void sensor_retry(struct sensor *sensor);
 
 const struct sensor_options *sensor_options(const struct sensor *sensor);
 

@@ -50,6 +50,10 @@ const char *source_device(const struct source *source) {
     return source->device;
 }
 
+const char *source_note(const struct source *source) {
+    return source->note;
+}
+
 int64_t source_next_ns(const struct source *source) {
     return source->class->next_ns ? source->class->next_ns(source) : 0;
 }

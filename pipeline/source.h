@@ -22,6 +22,7 @@ enum {
     SOUND_BLOCK_ITEMS = 160, /* 10 ms at 16 kHz */
     SOURCE_PATH_BYTES = 512,
     SOURCE_FORMAT_BYTES = 64,
+    SOURCE_NOTE_BYTES = 256,
     MASKS_MAX = 16,
     MASK_PARTS = 10000, /* masks are given in 1/100 % of width and height */
 };
@@ -58,7 +59,7 @@ enum source_data { SOURCE_SOUND, SOURCE_PICTURE };
 struct source_options {
     enum source_kind kind;
     enum source_data data;
-    char device[SOURCE_PATH_BYTES]; /* /dev/v4l/by-id/..., "auto"; ALSA name; path of a recording */
+    char device[SOURCE_PATH_BYTES]; /* as devices_choose() takes it; path of a recording */
     char format[16]; /* "auto", "yuyv", "mjpeg", "nv12", "grey"; ALSA "auto", "s16", "s24", "s24_3",
                         "s32"; raw recordings: "yuyv" ... */
     int32_t width_px, height_px; /* wanted; a raw recording's real size */
@@ -113,6 +114,9 @@ double source_rate_hz(const struct source *source);
 
 /** The device that was really opened (an "auto" resolved); valid until source_free(). */
 const char *source_device(const struct source *source);
+
+/** Why it was that device, if "auto" chose it, else ""; valid until source_free(). */
+const char *source_note(const struct source *source);
 
 /**
  * Say how large the pictures need to be from the next frame on: compressed ones are then

@@ -27,4 +27,5 @@ struct source {
     double rate_hz; /* source_rate_hz() */
     char device[SOURCE_PATH_BYTES];
     char format[SOURCE_FORMAT_BYTES];
+    char note[SOURCE_NOTE_BYTES]; /* source_note() */
 };

@@ -70,6 +70,7 @@ int pipeline_sensor(const struct pipeline *pipeline, size_t i, struct sensor_sta
     (void) strcpy(ret->name, options->name);
     (void) strcpy(ret->reason, part->reason);
     (void) strcpy(ret->format, part->report.format);
+    (void) strcpy(ret->note, part->report.note);
     (void) strcpy(ret->device,
                   part->report.device[0] ? part->report.device : options->source.device);
     return 0;

@@ -5,14 +5,56 @@
 #include <fcntl.h>
 #include <libv4l2.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+static int plain_open(const char *path) {
+    const int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static void plain_close(int fd) {
+    (void) close(fd); /* nothing to save */
+}
+
+static int plain_ioctl(int fd, unsigned long request, void *argument) {
+    int r;
+
+    do
+        r = ioctl(fd, request, argument);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : r;
+}
+
+static int plain_map(int fd, size_t n_bytes, int protection, int64_t offset, void **ret) {
+    void *const data = mmap(NULL, n_bytes, protection, MAP_SHARED, fd, offset);
+
+    if (data == MAP_FAILED)
+        return -errno;
+    *ret = data;
+    return 0;
+}
+
+static void plain_unmap(void *data, size_t n_bytes) {
+    (void) munmap(data, n_bytes); /* fails for a bad address only */
+}
+
+const struct v4l2_calls v4l2_calls_plain = {
+    .open = plain_open,
+    .close = plain_close,
+    .ioctl = plain_ioctl,
+    .map = plain_map,
+    .unmap = plain_unmap,
+};
 
 /* libv4l2 would write to stderr what it also returns. */
 static void keep_quiet(void) {
     v4l2_log_file = fopen("/dev/null", "we"); /* NULL: it is not quiet */
 }
 
-static int real_open(const char *path) {
+static int converting_open(const char *path) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     int fd;
 
@@ -22,11 +64,11 @@ static int real_open(const char *path) {
     return fd < 0 ? -errno : fd;
 }
 
-static void real_close(int fd) {
+static void converting_close(int fd) {
     (void) v4l2_close(fd); /* nothing to save */
 }
 
-static int real_ioctl(int fd, unsigned long request, void *argument) {
+static int converting_ioctl(int fd, unsigned long request, void *argument) {
     int r;
 
     do
@@ -35,7 +77,7 @@ static int real_ioctl(int fd, unsigned long request, void *argument) {
     return r < 0 ? -errno : r;
 }
 
-static int real_map(int fd, size_t n_bytes, int protection, int64_t offset, void **ret) {
+static int converting_map(int fd, size_t n_bytes, int protection, int64_t offset, void **ret) {
     void *const data = v4l2_mmap(NULL, n_bytes, protection, MAP_SHARED, fd, offset);
 
     if (data == MAP_FAILED)
@@ -44,14 +86,14 @@ static int real_map(int fd, size_t n_bytes, int protection, int64_t offset, void
     return 0;
 }
 
-static void real_unmap(void *data, size_t n_bytes) {
+static void converting_unmap(void *data, size_t n_bytes) {
     (void) v4l2_munmap(data, n_bytes); /* fails for a bad address only */
 }
 
-const struct v4l2_calls v4l2_calls_real = {
-    .open = real_open,
-    .close = real_close,
-    .ioctl = real_ioctl,
-    .map = real_map,
-    .unmap = real_unmap,
+const struct v4l2_calls v4l2_calls_converting = {
+    .open = converting_open,
+    .close = converting_close,
+    .ioctl = converting_ioctl,
+    .map = converting_map,
+    .unmap = converting_unmap,
 };

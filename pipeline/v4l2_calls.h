@@ -18,5 +18,11 @@ struct v4l2_calls {
     void (*unmap)(void *data, size_t n_bytes);
 };
 
-/** The real ones: libv4l2, which converts where a camera has none of our formats. */
-extern const struct v4l2_calls v4l2_calls_real;
+/**
+ * The system calls themselves, by way of libc, so that libcamera's V4L2 layer can step in between
+ * (LD_PRELOAD), which libv4l2 would go around.
+ */
+extern const struct v4l2_calls v4l2_calls_plain;
+
+/** libv4l2, which converts where a camera has none of our formats. */
+extern const struct v4l2_calls v4l2_calls_converting;

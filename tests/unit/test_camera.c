@@ -27,7 +27,7 @@ struct act {
 static struct {
     /* the device */
     uint32_t capabilities, device_caps;
-    const char *driver;
+    const char *driver, *bus;
     uint32_t formats[FORMATS_MAX], width_px, height_px; /* the one size it has; 0: any */
     uint32_t max_hz[FORMATS_MAX];                       /* per format; 0: does not tell */
     bool converts, busy, read_only;
@@ -132,7 +132,7 @@ static int fake_ioctl(int fd, unsigned long request, void *argument) {
         capability->device_caps = dev.device_caps;
         (void) strcpy((char *) capability->driver, dev.driver);
         (void) strcpy((char *) capability->card, "made up");
-        (void) strcpy((char *) capability->bus_info, "usb-0000:01:00.0-1");
+        (void) strcpy((char *) capability->bus_info, dev.bus);
         return 0;
     case VIDIOC_ENUM_FMT:
         if (desc->index >= FORMATS_MAX || !dev.formats[desc->index])
@@ -239,6 +239,7 @@ static struct source_options plug_in_webcam(void) {
     dev.capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_DEVICE_CAPS;
     dev.device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
     dev.driver = "uvcvideo";
+    dev.bus = "usb-0000:01:00.0-1";
     dev.formats[0] = V4L2_PIX_FMT_MJPEG;
     dev.formats[1] = V4L2_PIX_FMT_YUYV;
     dev.max_hz[0] = 30;
@@ -329,20 +330,21 @@ static void nodes_that_are_no_cameras_are_refused_and_not_found(void **state) {
         dev.driver = cases[i].driver;
         assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENOTSUP);
         assert_non_null(strstr(fault.text, "is no camera"));
-        (void) strcpy(o.device, "auto");
-        assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENODEV);
-        assert_non_null(strstr(fault.text, "no camera found"));
         assert_int_equal(dev.n_opened, 0);
     }
 }
 
-static void auto_finds_the_first_camera(void **state) {
-    _cleanup_(source_freep) struct source *source = NULL;
+static void a_csi_camera_is_refused_with_what_to_do(void **state) {
+    struct source *source = NULL;
     struct source_options o = plug_in_webcam();
+    struct fault fault = { "" };
 
-    (void) strcpy(o.device, "auto");
-    assert_int_equal(camera_open_with(&calls, &o, &source, NULL), 0);
-    assert_string_equal(source_device(source), "/dev/video7");
+    dev.driver = "unicam";
+    dev.bus = "platform:fe801000.csi";
+    dev.formats[1] = V4L2_PIX_FMT_SBGGR10;
+    assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENOTSUP);
+    assert_non_null(strstr(fault.text, "libcamera"));
+    assert_int_equal(dev.n_opened, 0);
 }
 
 static void what_cannot_be_opened_says_why(void **state) {
@@ -352,10 +354,12 @@ static void what_cannot_be_opened_says_why(void **state) {
 
     (void) strcpy(o.device, "/dev/video99");
     assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENOENT);
-    assert_string_equal(fault.text, "/dev/video99: no such camera");
+    assert_string_equal(
+        fault.text,
+        "/dev/video99: no such camera; plug it in, or choose from `lookoutctl devices`");
     (void) strcpy(o.device, "/dev/forbidden");
     assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -EACCES);
-    assert_non_null(strstr(fault.text, "is the user in group video?"));
+    assert_non_null(strstr(fault.text, "lookoutd may not open it"));
     o = plug_in_webcam();
     dev.busy = true;
     assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -EBUSY);
@@ -527,7 +531,7 @@ int main(void) {
         cmocka_unit_test(another_size_is_taken_and_reported),
         cmocka_unit_test(a_format_that_is_not_there_is_refused_with_what_is),
         cmocka_unit_test(nodes_that_are_no_cameras_are_refused_and_not_found),
-        cmocka_unit_test(auto_finds_the_first_camera),
+        cmocka_unit_test(a_csi_camera_is_refused_with_what_to_do),
         cmocka_unit_test(what_cannot_be_opened_says_why),
         cmocka_unit_test(frames_come_from_the_mapped_buffer_and_go_back_at_once),
         cmocka_unit_test(gaps_and_bad_frames_are_counted_before_the_next_good_one),
