@@ -26,6 +26,9 @@ static const struct setting lookoutd_rows[] = {
     { LOOKOUTD(allow_unsigned), .key = "allow_unsigned", .type = SETTING_BOOL, .unit = "",
       .default_value = "no",
       .help = "Accept bundles without a valid signature; `lookoutctl status` then says so." },
+    { LOOKOUTD(commercial_use), .key = "commercial_use", .type = SETTING_BOOL, .unit = "",
+      .default_value = "no",
+      .help = "With `yes` a task does not run whose bundle's licence forbids commercial use." },
     { LOOKOUTD(allow_record), .key = "allow_record", .type = SETTING_BOOL, .unit = "",
       .default_value = "no",
       .help = "Let root and the group lookout-admin write what sensors deliver to files "
@@ -55,8 +58,9 @@ static const struct setting camera_rows[] = {
     { CAMERA(enabled), .key = "enabled", .type = SETTING_BOOL, .unit = "", .default_value = "yes",
       .help = "With `no` the device is never opened and the sensor is `off`." },
     { CAMERA(device), .key = "device", .type = SETTING_STRING, .unit = "", .default_value = "auto",
-      .help = "A V4L2 device, best by its stable name below /dev/v4l/by-id; `auto` takes the first "
-              "camera found." },
+      .help =
+          "A V4L2 device, best by its stable name below /dev/v4l/by-id or by-path; `auto` takes "
+          "the first by name that can be used." },
     { CAMERA(format), .key = "format", .type = SETTING_CHOICE, .unit = "",
       .choices = "auto yuyv mjpeg nv12 grey", .default_value = "auto",
       .help = "The pixel format to ask for; `auto` takes the cheapest the device offers." },
@@ -77,9 +81,11 @@ static const struct setting microphone_rows[] = {
       .default_value = "yes",
       .help = "With `no` the device is never opened and the sensor is `off`." },
     { MICROPHONE(device), .key = "device", .type = SETTING_STRING, .unit = "",
-      .default_value = "default",
-      .help = "An ALSA capture device: `default`, or a card by its stable name such as "
-              "hw:CARD=Device." },
+      .default_value = "auto",
+      .help =
+          "An ALSA capture device: a card by its stable name such as hw:CARD=Device, one by its "
+          "USB port such as usb:1-1.2, or `default`; `auto` takes the first by name that can "
+          "be used." },
     { MICROPHONE(format), .key = "format", .type = SETTING_CHOICE, .unit = "",
       .choices = "auto s16 s24 s24_3 s32", .default_value = "auto",
       .help = "The sample format to ask for; `auto` takes the first the device offers." },

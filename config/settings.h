@@ -82,7 +82,7 @@ struct name_list {
 struct lookoutd_settings {
     struct name_list bundles;
     const char *keys;
-    bool allow_unsigned, allow_record, dbus, journal_events, exit_at_end;
+    bool allow_unsigned, commercial_use, allow_record, dbus, journal_events, exit_at_end;
     int events_kept, subscribers_max, subscriber_kib;
 };
 

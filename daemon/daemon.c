@@ -11,6 +11,7 @@
 
 #include "daemon/configure.h"
 #include "daemon/device_list.h"
+#include "daemon/device_watch.h"
 #include "daemon/journal.h"
 #include "daemon/listen.h"
 #include "daemon/methods.h"
@@ -165,6 +166,8 @@ static int start(struct daemon *daemon, struct fault *fault) {
     if (r == 0)
         r = device_list_new(daemon, &daemon->devices);
     if (r == 0)
+        r = device_watch_new(daemon->event, daemon->pipeline, &daemon->watch);
+    if (r == 0)
         r = open_socket(daemon, fault);
     if (r == 0)
         r = configure_bus(daemon);
@@ -245,6 +248,7 @@ struct daemon *daemon_free(struct daemon *daemon) {
     publish_bus_free(daemon->bus);
     server_free(daemon->server);
     device_list_free(daemon->devices);
+    device_watch_free(daemon->watch);
     publish_socket_free(daemon->socket);
     ring_free(daemon->ring);
     pipeline_free(daemon->pipeline);

@@ -33,6 +33,7 @@ struct daemon_options {
 };
 
 struct device_list;
+struct device_watch;
 struct publish_bus;
 struct publish_socket;
 
@@ -57,6 +58,7 @@ struct daemon {
     struct publish_socket *socket;
     struct publish_bus *bus; /* NULL: none wanted */
     struct device_list *devices;
+    struct device_watch *watch;
 
     sd_event_source *notices, *signals[3], *watchdog;
     uint64_t watchdog_usec;

@@ -94,14 +94,14 @@ const char *sensor_kind_name(enum source_kind kind, enum source_data data) {
 json_t *sensor_json(const struct sensor_status *sensor, const char boot[BOOT_ID_BYTES]) {
     const char *reason = sensor->reason[0] ? sensor->reason : sensor->quality_reason;
 
-    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "name",
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "name",
                      sensor->name, "kind", sensor_kind_name(sensor->kind, sensor->data), "device",
                      text_json(sensor->device), "state", sensor_state_name(sensor->state), "reason",
                      text_or_null(reason), "since", instant_json(sensor->since_ns, boot), "format",
                      text_or_null(sensor->format), "rate",
                      sensor->rate_hz > 0 ? number_json(sensor->rate_hz) : json_null(), "quality",
                      number_json(sensor->quality), "n_gaps", (json_int_t) sensor->n_gaps, "n_lost",
-                     (json_int_t) sensor->n_lost);
+                     (json_int_t) sensor->n_lost, "note", text_or_null(sensor->note));
 }
 
 json_t *change_json(const struct sensor_status *sensor, const struct event_context *context) {

@@ -10,6 +10,7 @@
 
 #include "common/units.h"
 #include "config/check.h"
+#include "config/load.h"
 
 #define TRUSTED_DIR "/usr/lib/lookout"
 
@@ -96,6 +97,17 @@ static bool sensor_enabled(const struct section *section) {
     return false;
 }
 
+static void plan_sensor(const struct section *section, int64_t now, struct sensor_options *sensor) {
+    memset(sensor, 0, sizeof(*sensor)); /* padding too: options are compared bytewise */
+    (void) COPY(sensor->name, section->name);
+    if (section->kind == SECTION_CAMERA)
+        plan_camera(&section->camera, &sensor->source);
+    else if (section->kind == SECTION_MICROPHONE)
+        plan_microphone(&section->microphone, &sensor->source);
+    else
+        plan_recording(&section->recording, now, &sensor->source);
+}
+
 static void plan_sensors(struct plan *plan, const struct settings *settings,
                          const struct plan *before, int64_t now) {
     for (size_t i = 0; i < settings->n_sections; i++) {
@@ -104,14 +116,7 @@ static void plan_sensors(struct plan *plan, const struct settings *settings,
 
         if (!sensor_enabled(section))
             continue;
-        memset(sensor, 0, sizeof(*sensor)); /* padding too: options are compared bytewise */
-        (void) COPY(sensor->name, section->name);
-        if (section->kind == SECTION_CAMERA)
-            plan_camera(&section->camera, &sensor->source);
-        else if (section->kind == SECTION_MICROPHONE)
-            plan_microphone(&section->microphone, &sensor->source);
-        else
-            plan_recording(&section->recording, now, &sensor->source);
+        plan_sensor(section, now, sensor);
         if (section->kind == SECTION_RECORDING)
             keep_start(sensor, before);
         plan->options.n_sensors++;
@@ -244,25 +249,60 @@ static int overlay_thresholds(const struct task_settings *settings, struct task_
     return 0;
 }
 
+/* What a task gets where nobody wrote a sensor down: an INI of two empty sections. */
+static int load_auto(const struct settings *settings, struct settings **ret) {
+    static const char text[] = "[camera camera]\n[microphone microphone]\n";
+    struct problems none = { 0 };
+
+    for (size_t i = 0; i < settings->n_sections; i++)
+        if (section_is_sensor(settings->sections[i].kind))
+            return 0; /* even with `enabled = no`: nothing is added to what somebody chose */
+    return settings_load_text("default", text, strlen(text), ret, &none);
+}
+
+/* Those of @automatic, NULL: none, that the bundle can use. */
+static void add_auto_sensors(struct plan *plan, const struct settings *automatic,
+                             const struct bundle *bundle) {
+    for (size_t i = 1; automatic && i < automatic->n_sections; i++) {
+        struct sensor_options *sensor = &plan->sensors[plan->options.n_sensors];
+        bool needed = false;
+
+        plan_sensor(&automatic->sections[i], 0, sensor);
+        for (size_t m = 0; m < bundle->n_modalities; m++)
+            needed = needed || fits(sensor, &bundle->modalities[m]);
+        if (needed && !sensor_named(plan, sensor->name)) {
+            plan->options.n_sensors++;
+            plan->n_auto++;
+        }
+    }
+}
+
 static int plan_task(struct plan *plan, const struct settings *settings,
-                     const struct section *section, struct plan_task *outcome,
-                     struct fault *fault) {
+                     const struct settings *automatic, const struct section *section,
+                     struct plan_task *outcome, struct fault *fault) {
     struct task_options *task = &plan->tasks[plan->options.n_tasks];
     int r = open_bundle(plan, &settings->sections[0].lookoutd, section->task.bundle,
                         &outcome->bundle, fault);
 
     if (r < 0)
         return r;
+    if (settings->sections[0].lookoutd.commercial_use && outcome->bundle->non_commercial)
+        return fault_set(fault, -EPERM,
+                         "the licence of bundle %s, %s, forbids commercial use, which "
+                         "`commercial_use = yes` in [lookoutd] says this is; use another bundle",
+                         outcome->bundle->name, outcome->bundle->licence);
     memset(task, 0, sizeof(*task)); /* padding too: options are compared bytewise */
     (void) COPY(task->name, section->name);
     task->bundle = (struct bundle *) outcome->bundle;
+    add_auto_sensors(plan, automatic, task->bundle);
     r = match_sensors(plan, &section->task.sensors, task, fault);
     if (r == 0)
         r = overlay_thresholds(&section->task, task, fault);
     return r;
 }
 
-static int plan_tasks(struct plan *plan, const struct settings *settings) {
+static int plan_tasks(struct plan *plan, const struct settings *settings,
+                      const struct settings *automatic) {
     for (size_t i = 0; i < settings->n_sections; i++) {
         const struct section *section = &settings->sections[i];
         struct plan_task *outcome = &plan->all_tasks[plan->n_all_tasks];
@@ -276,7 +316,7 @@ static int plan_tasks(struct plan *plan, const struct settings *settings) {
         outcome->enabled = section->task.enabled;
         if (!outcome->enabled)
             continue;
-        r = plan_task(plan, settings, section, outcome, &fault);
+        r = plan_task(plan, settings, automatic, section, outcome, &fault);
         if (r == -ENOMEM)
             return r;
         if (r < 0)
@@ -290,6 +330,7 @@ static int plan_tasks(struct plan *plan, const struct settings *settings) {
 int plan_new(const struct settings *settings, const struct plan *before, int64_t now,
              struct plan **ret) {
     _cleanup_(plan_freep) struct plan *plan = calloc(1, sizeof(*plan));
+    _cleanup_(settings_freep) struct settings *automatic = NULL;
     int r;
 
     if (!plan)
@@ -298,7 +339,9 @@ int plan_new(const struct settings *settings, const struct plan *before, int64_t
     if (!plan->tasks)
         return -ENOMEM;
     plan_sensors(plan, settings, before, now);
-    r = plan_tasks(plan, settings);
+    r = load_auto(settings, &automatic);
+    if (r == 0)
+        r = plan_tasks(plan, settings, automatic);
     if (r < 0)
         return r;
     plan->options.sensors = plan->sensors;

@@ -2,8 +2,9 @@
 /*
  * plan - what the settings mean: options for the pipeline, with their bundles open.
  *
- * A task whose bundle cannot be opened, or that finds no sensor, is left out of
- * the pipeline and says why; everything else goes on. Main thread only.
+ * Without any sensor in the settings, a task gets the sensors `camera` and `microphone`, as far
+ * as its bundle has a modality for them. A task whose bundle cannot be opened, or that finds no
+ * sensor, is left out of the pipeline and says why; everything else goes on. Main thread only.
  */
 #pragma once
 
@@ -24,6 +25,7 @@ struct plan_task {
 struct plan {
     struct pipeline_options options; /* points into the rest */
     struct sensor_options sensors[SENSORS_MAX];
+    size_t n_auto; /* of the sensors, the last: nobody wrote them down, but a task needs them */
     struct task_options *tasks; /* those that run */
     size_t n_all_tasks;
     struct plan_task all_tasks[TASKS_MAX]; /* in the order of the INI */

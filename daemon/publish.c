@@ -42,6 +42,9 @@ static void on_sensor(struct daemon *daemon, const struct sensor_status *sensor)
     const struct event_context context = { daemon->boot, daemon->config_sha256,
                                            ring_next_sequence(daemon->ring) - 1 };
     const char *state = sensor_state_name(sensor->state);
+    const char *why = sensor->reason[0]                 ? sensor->reason
+                      : sensor->state == SENSOR_RUNNING ? sensor->note
+                                                        : "";
 
     (void) publish_socket_change(daemon->socket, sensor,
                                  &context); /* out of memory: status still has it */
@@ -49,8 +52,7 @@ static void on_sensor(struct daemon *daemon, const struct sensor_status *sensor)
     journal_send(sensor->state == SENSOR_LOST ? LOG_WARNING : LOG_INFO, JOURNAL_SENSOR,
                  JOURNAL_FIELDS({ "SENSOR", sensor->name }, { "STATE", state },
                                 { "DEVICE", sensor->device }, { "REASON", sensor->reason }),
-                 "sensor %s is %s%s%s", sensor->name, state, sensor->reason[0] ? ": " : "",
-                 sensor->reason);
+                 "sensor %s is %s%s%s", sensor->name, state, why[0] ? ": " : "", why);
 }
 
 static void on_ended(struct daemon *daemon) {

@@ -63,6 +63,13 @@ json_t *status_sensors(const struct daemon *daemon) {
             sensor = disabled_sensor(daemon, section);
         list = append(list, sensor_json(&sensor, daemon->boot));
     }
+    for (size_t i = 0; list && daemon->plan && i < daemon->plan->n_auto; i++) {
+        const struct pipeline_options *options = &daemon->plan->options;
+        struct sensor_status sensor;
+
+        if (pipeline_sensor(daemon->pipeline, options->n_sensors - 1 - i, &sensor) == 0)
+            list = append(list, sensor_json(&sensor, daemon->boot));
+    }
     return list;
 }
 
@@ -197,6 +204,8 @@ void status_sentence(const struct daemon *daemon, char *ret, size_t n_bytes) {
     if (!problems_none(&daemon->problems))
         (void) snprintf(ret, n_bytes, "Bad configuration: %s",
                         daemon->problems.n > 0 ? daemon->problems.texts[0] : "out of memory");
+    else if (n_sensors == 0 && n_bad == 0)
+        (void) snprintf(ret, n_bytes, "Nothing is seen or heard: no task asks for it");
     else
         (void) snprintf(ret, n_bytes, "%zu sensor%s, %zu task%s, %zu not as it should be",
                         n_sensors, n_sensors == 1 ? "" : "s", n_tasks, n_tasks == 1 ? "" : "s",

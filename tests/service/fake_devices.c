@@ -82,16 +82,16 @@ static int open_node(const char *node, const char *real) {
         return fail(EMFILE);
     memset(&fakes[fd], 0, sizeof(fakes[fd]));
     memcpy(fakes[fd].word, word, sizeof(word));
-    (void) snprintf(fakes[fd].node, sizeof(fakes[fd].node), "%s", node);
+    (void) snprintf(fakes[fd].node, sizeof(fakes[fd].node), "%.31s", node);
     return fd;
 }
 
 static int open_any(const char *name, const char *path, int flags, mode_t mode) {
-    char real[PATH_MAX];
+    char real[PATH_MAX], node[PATH_MAX];
     const char *const there = mapped(path, real);
 
-    if (there != path && strncmp(path, "/dev/video", 10) == 0)
-        return open_node(path, there);
+    if (there != path && realpath(path, node) && strncmp(node, "/dev/video", 10) == 0)
+        return open_node(node, mapped(node, real));
     return REAL(open_fn *, name)(there, flags, mode);
 }
 
@@ -108,6 +108,18 @@ static int open_any(const char *name, const char *path, int flags, mode_t mode) 
 
 OPEN(open)
 OPEN(open64)
+
+/* What -D_FORTIFY_SOURCE makes of them, in libsystemd for one. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+
+int __open_2(const char *path, int flags) {
+    return open_any("open", path, flags, 0);
+}
+
+int __open64_2(const char *path, int flags) {
+    return open_any("open64", path, flags, 0);
+}
 
 int close(int fd) {
     if (is_fake(fd))
@@ -146,6 +158,21 @@ char *realpath(const char *path, char *ret) {
     if (there && n > 0 && strncmp(there, root, n) == 0 && strncmp(there + n, "/dev/", 5) == 0)
         memmove(there, there + n, strlen(there + n) + 1);
     return there;
+}
+
+/* Of our own /proc/PID/fd: such a descriptor leads to its node. */
+ssize_t readlinkat(int directory, const char *name, char *ret, size_t n_max) {
+    typedef ssize_t readlinkat_fn(int, const char *, char *, size_t);
+    const ssize_t n = REAL(readlinkat_fn *, "readlinkat")(directory, name, ret, n_max);
+    const int fd = atoi(name);
+    char link[64], place[64] = "", own[64];
+
+    (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", directory);
+    (void) snprintf(own, sizeof(own), "/proc/%d/fd", (int) getpid());
+    (void) !readlink(link, place, sizeof(place) - 1);
+    if (n < 0 || !is_fake(fd) || strcmp(place, own) != 0)
+        return n;
+    return snprintf(ret, n_max, "%s", fakes[fd].node);
 }
 
 int inotify_add_watch(int fd, const char *path, uint32_t mask) {

@@ -16,6 +16,8 @@ from lookoutd import LOOKOUT, Client, Daemon, within  # noqa: E402
 
 NOTHING = '[lookoutd]\nbundles = {source}/models/zoo\nallow_unsigned = yes\n{lookoutd}\n{rest}'
 
+TASK = NOTHING + '[task yard]\nbundle = yard\n'
+
 
 class Machine:
     """A root folder for fake_devices.c and a lookoutd that sees it."""
@@ -35,6 +37,22 @@ class Machine:
         made.write_text(word, encoding='utf-8')
         made.rename(self.root / 'dev' / node)
 
+    def plug_usb(self, node, port, serial='1'):
+        """The same make each time; what udev and the kernel tell of where it is plugged."""
+        device = self.root / 'sys/devices' / port
+        (device / f'{port}:1.0').mkdir(parents=True)
+        for name, value in (('idVendor', '046d'), ('idProduct', '0825'), ('serial', serial)):
+            (device / name).write_text(f'{value}\n', encoding='utf-8')
+        video = self.root / 'sys/class/video4linux' / node
+        video.mkdir()
+        (video / 'index').write_text('0\n', encoding='utf-8')
+        (video / 'device').symlink_to(device / f'{port}:1.0')
+        for folder, link in (('by-id', f'usb-046d_0825_{serial}-video-index0'), ('by-path', f'usb-{port}-video-index0')):
+            (self.root / 'dev/v4l' / folder).mkdir(parents=True, exist_ok=True)
+            (self.root / 'dev/v4l' / folder / link).unlink(missing_ok=True)  # the last one gets it
+            (self.root / 'dev/v4l' / folder / link).symlink_to(f'../../{node}')
+        self.plug(node, 'camera')
+
     def unplug(self, node):
         (self.root / 'dev' / node).unlink()
 
@@ -48,6 +66,14 @@ class Machine:
     def __exit__(self, *_):
         self.daemon.stop()
         shutil.rmtree(self.root)
+
+    def sensors(self):
+        return {sensor['name']: sensor for sensor in self.daemon.call('Status')['sensors']}
+
+    def wait(self, name, *states, seconds=20):
+        """The sensor, once it is in one of the states and has said why."""
+        return within(f'{name} is {states}', lambda: (sensor := self.sensors().get(name)) and sensor['state'] in states and sensor,
+                      seconds)
 
     def devices(self):
         return {device['device']: device for device in self.daemon.call('ListDevices')['devices']}
@@ -95,6 +121,76 @@ class Devices(unittest.TestCase):
     def test_a_machine_without_devices_has_an_empty_list(self):
         with Machine() as machine:
             self.assertEqual(machine.devices(), {})
+
+    def test_two_alike_are_told_apart_by_where_they_are_plugged(self):
+        machine = Machine()
+        machine.plug_usb('video0', '1-1.2')
+        machine.plug_usb('video2', '1-1.3')
+        machine.plug_usb('video4', '1-1.4', serial='2')
+        with machine:
+            self.assertEqual([device['stable'] for device in machine.devices().values()],
+                             ['/dev/v4l/by-path/usb-1-1.2-video-index0', '/dev/v4l/by-path/usb-1-1.3-video-index0',
+                              '/dev/v4l/by-id/usb-046d_0825_2-video-index0'])
+            machine.daemon.write_ini(NOTHING, rest='[camera gate]\ndevice = /dev/v4l/by-id/usb-046d_0825_1-video-index0\n'
+                                                   '[camera yard]\ndevice = /dev/v4l/by-path/usb-1-1.3-video-index0\n')
+            machine.daemon.call('Reload')
+            reason = machine.wait('gate', 'lost')['reason']
+            self.assertIn('two cameras', reason)
+            self.assertIn('by-path/usb-1-1.2', reason)
+            self.assertIn('by-path/usb-1-1.3', reason)
+            machine.wait('yard', 'running', 'degraded')
+
+
+class Automatic(unittest.TestCase):
+    """A task, and no sensor in the INI."""
+
+    def test_the_first_camera_by_name_is_taken_and_says_so(self):
+        with Machine(TASK, video0='codec', video1='denied', video2='camera', video3='camera') as machine:
+            camera = machine.wait('camera', 'running', 'degraded')
+            self.assertEqual((camera['device'], camera['kind']), ('/dev/video2', 'camera'))
+            self.assertIn('took Fake camera, by name the first of 2 cameras', camera['note'])
+            self.assertIn('[camera NAME]', camera['note'])
+            self.assertIn('took Fake camera', machine.daemon.log())
+            self.assertEqual(machine.wait('microphone', 'lost')['reason'], 'no microphone is there; plug one in, it is taken at once')
+            within('the task has pictures', lambda: machine.daemon.call('ListTasks')['tasks'][0]['present'] == ['picture'])
+            taken = machine.devices()['/dev/video2']
+            self.assertEqual((taken['usable'], taken['sensor']), (True, 'camera'))
+
+    def test_without_a_task_nothing_is_opened_and_that_is_said(self):
+        with Machine(video0='stuck') as machine:  # who opens it hangs
+            self.assertEqual(machine.sensors(), {})
+            self.assertEqual(machine.daemon.call('Status')['state'], 'idle')
+
+    def test_a_sensor_somebody_wrote_down_stays_alone(self):
+        with Machine(TASK + '[camera gate]\nenabled = no\n', video0='camera') as machine:
+            self.assertEqual(list(machine.sensors()), ['gate'])
+            self.assertIn('no sensor', machine.daemon.call('ListTasks')['tasks'][0]['reason'])
+
+    def test_each_trouble_has_a_sentence_that_says_what_to_do(self):
+        for nodes, words in (
+                ({}, 'no camera is there; plug one in'),
+                ({'video0': 'codec'}, 'no camera is there; plug one in'),
+                ({'video0': 'denied'}, 'the only camera cannot be used: /dev/video0: lookoutd may not open it'),
+                ({'video0': 'denied', 'video1': 'denied'}, 'none of 2 cameras can be used (see `lookoutctl devices`)'),
+                ({'video0': 'busy', 'video1': 'busy'}, 'busy: a process of another user has it open; `sudo fuser'),
+                ({'video0': 'csi'}, 'let libcamera make pictures of it'),
+                ({'video0': 'lies'}, 'asked for grey 640x480, it says 64x48 with 32 bytes a line')):
+            with self.subTest(nodes), Machine(TASK, **nodes) as machine:
+                self.assertIn(words, machine.wait('camera', 'lost')['reason'])
+
+    def test_the_first_camera_may_come_later_go_and_come_back(self):
+        with Machine(TASK) as machine:
+            machine.wait('camera', 'lost')
+            time.sleep(8)  # the pauses between attempts have grown to 8 s
+            began = time.monotonic()
+            machine.plug('video0', 'camera')
+            machine.wait('camera', 'running', 'degraded')
+            print(f'# taken {time.monotonic() - began:.1f} s after it came', flush=True)
+            self.assertLess(time.monotonic() - began, 4)
+            machine.unplug('video0')
+            machine.wait('camera', 'lost')
+            machine.plug('video0', 'camera')
+            machine.wait('camera', 'running', 'degraded')
 
 
 if __name__ == '__main__':

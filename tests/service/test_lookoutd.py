@@ -65,7 +65,8 @@ class Answers(unittest.TestCase):
                                                  'tasks', 'statistics']))
         self.assertEqual([sensor['name'] for sensor in status['sensors']], ['mic', 'cam'])
         self.assertEqual(sorted(status['sensors'][0]), sorted(
-            ['name', 'kind', 'device', 'state', 'reason', 'since', 'format', 'rate', 'quality', 'n_gaps', 'n_lost']))
+            ['name', 'kind', 'device', 'state', 'reason', 'since', 'format', 'rate', 'quality', 'n_gaps', 'n_lost',
+             'note']))
         self.assertEqual(status['tasks'][0]['bundle'], 'yard')
         bundle = self.daemon.call('ListBundles')['bundles'][0]
         self.assertEqual((bundle['name'], bundle['trust'], bundle['non_commercial']), ('yard', 'unsigned', True))

@@ -161,7 +161,7 @@ static void an_empty_section_counts(void **state) {
     assert_string_equal(settings->sections[1].name, "gate");
     assert_string_equal(settings->sections[1].camera.device, "auto");
     assert_int_equal(settings->sections[1].camera.size.width_px, 640);
-    assert_string_equal(settings->sections[2].microphone.device, "default");
+    assert_string_equal(settings->sections[2].microphone.device, "auto");
     assert_int_equal(settings->sections[0].lookoutd.events_kept, 1024);
 }
 

@@ -82,6 +82,41 @@ static void what_cannot_run_says_why_and_the_rest_runs(void **state) {
     assert_string_equal(plan->tasks[0].name, "good");
 }
 
+static void a_licence_that_forbids_the_use_stops_the_task(void **state) {
+    _cleanup_(plan_freep) struct plan *plan =
+        plan_of("commercial_use = yes\n[camera a]\n[task t]\nbundle = yard\n", NULL, NOW_NS);
+
+    (void) state;
+    assert_int_equal(plan->options.n_tasks, 0);
+    assert_non_null(strstr(plan->all_tasks[0].reason, "forbids commercial use"));
+    assert_non_null(strstr(plan->all_tasks[0].reason, plan->all_tasks[0].bundle->licence));
+}
+
+static void a_task_without_any_sensor_gets_what_its_bundle_can_use(void **state) {
+    _cleanup_(plan_freep) struct plan *both = plan_of("[task t]\nbundle = yard\n[task u]\nbundle = "
+                                                      "yard\n",
+                                                      NULL, NOW_NS),
+                                      *none = plan_of("[task t]\nbundle = yard\nenabled = no\n",
+                                                      NULL, NOW_NS),
+                                      *chosen = plan_of("[microphone m]\n[task t]\nbundle = yard\n",
+                                                        NULL, NOW_NS);
+
+    (void) state;
+    assert_int_equal(both->options.n_sensors, 2);
+    assert_int_equal(both->n_auto, 2);
+    assert_string_equal(both->sensors[0].name, "camera");
+    assert_int_equal(both->sensors[0].source.kind, SOURCE_V4L2);
+    assert_string_equal(both->sensors[0].source.device, "auto");
+    assert_int_equal(both->sensors[0].source.width_px, 640);
+    assert_string_equal(both->sensors[1].name, "microphone");
+    assert_string_equal(both->sensors[1].source.device, "auto");
+    assert_string_equal(both->tasks[1].sensors[0], "microphone");
+    assert_string_equal(both->tasks[1].sensors[1], "camera");
+    assert_int_equal(none->options.n_sensors, 0);
+    assert_int_equal(chosen->options.n_sensors, 1);
+    assert_int_equal(chosen->n_auto, 0);
+}
+
 static void thresholds_of_the_ini_stand_over_the_bundles(void **state) {
     _cleanup_(plan_freep) struct plan *plan =
         plan_of("[camera a]\n[task t]\nbundle = yard\non = 0.9\noff = 0.2\nhold_ms = 7\nunknown = "
@@ -138,6 +173,8 @@ int main(void) {
         cmocka_unit_test(a_task_takes_the_sensors_it_names_whatever_their_order),
         cmocka_unit_test(two_tasks_share_one_bundle),
         cmocka_unit_test(what_cannot_run_says_why_and_the_rest_runs),
+        cmocka_unit_test(a_licence_that_forbids_the_use_stops_the_task),
+        cmocka_unit_test(a_task_without_any_sensor_gets_what_its_bundle_can_use),
         cmocka_unit_test(thresholds_of_the_ini_stand_over_the_bundles),
         cmocka_unit_test(a_recording_that_did_not_change_keeps_its_start),
         cmocka_unit_test(masks_and_devices_reach_the_source),
