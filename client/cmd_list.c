@@ -36,7 +36,7 @@ static int show(struct client *client, const char *method, const char *field, re
 
 int cmd_sensors(struct client *client, struct fault *fault) {
     return show(client, "ListSensors", "sensors", render_sensors,
-                "No sensors; add a [camera NAME] or [microphone NAME] section (lookoutd.ini(5)).",
+                "No sensors: none is written down, and no task asks for one (lookoutd.ini(5)).",
                 fault);
 }
 

@@ -57,7 +57,11 @@ static int add_sensor(struct table *table, const struct screen *screen, const js
     r = r < 0 ? r : add_count(table, field_integer(sensor, "n_lost"));
     r = r < 0 ? r : add_format(table, sensor);
     r = r < 0 ? r : table_add(table, COLOUR_NONE, field_text(sensor, "device"));
-    return r < 0 ? r : table_add(table, state_colour(state), field_text(sensor, "reason"));
+    if (r < 0)
+        return r;
+    if (*field_text(sensor, "reason"))
+        return table_add(table, state_colour(state), field_text(sensor, "reason"));
+    return table_add(table, COLOUR_DIM, field_text(sensor, "note"));
 }
 
 int render_sensors(const struct screen *screen, const json_t *list, size_t indent) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Cameras and microphones of other machines, made up by fake_devices.c: what lookoutd says of them."""
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,23 @@ NOTHING = '[lookoutd]\nbundles = {source}/models/zoo\nallow_unsigned = yes\n{loo
 TASK = NOTHING + '[task yard]\nbundle = yard\n'
 
 
+# Every sound card of ALSA is one that plays a file; those that are there stand in the made-up /sys.
+ASOUND = """
+pcm_type.fakemic {{ lib "{plugin}" }}
+pcm.!hw {{
+    @args [ CARD DEV SUBDEV ]
+    @args.CARD {{ type string default "0" }}
+    @args.DEV {{ type integer default 0 }}
+    @args.SUBDEV {{ type integer default -1 }}
+    type fakemic
+    infile "{root}/s32.raw"
+    rate 48000
+    channels 2
+    format S32_LE
+}}
+"""
+
+
 class Machine:
     """A root folder for fake_devices.c and a lookoutd that sees it."""
 
@@ -28,8 +46,11 @@ class Machine:
             (self.root / folder).mkdir(parents=True)
         for node, word in nodes.items():
             self.plug(node, word)
+        (self.root / 's32.raw').write_bytes(random.Random(1).randbytes(48000 * 2 * 4))
+        (self.root / 'asound.conf').write_text(ASOUND.format(plugin=os.environ['LOOKOUT_FAKE_MIC'], root=self.root), encoding='utf-8')
         self.daemon = Daemon(ini=ini, environment={
             'LD_PRELOAD': os.environ['LOOKOUT_FAKE_DEVICES'], 'FAKE_ROOT': str(self.root),
+            'ALSA_CONFIG_PATH': f'/usr/share/alsa/alsa.conf:{self.root}/asound.conf',
             'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0'})
 
     def plug(self, node, word):
@@ -52,6 +73,20 @@ class Machine:
             (self.root / 'dev/v4l' / folder / link).unlink(missing_ok=True)  # the last one gets it
             (self.root / 'dev/v4l' / folder / link).symlink_to(f'../../{node}')
         self.plug(node, 'camera')
+
+    def plug_card(self, number, name, port=None):
+        """A sound card with one capture device, on a USB port or on the board."""
+        card = self.root / f'sys/class/sound/card{number}'
+        card.mkdir()
+        (card / 'id').write_text(f'{name}\n', encoding='utf-8')
+        if port:
+            device = self.root / 'sys/devices' / port
+            (device / f'{port}:1.0').mkdir(parents=True)
+            for key, value in (('idVendor', '0d8c'), ('idProduct', '0014')):
+                (device / key).write_text(f'{value}\n', encoding='utf-8')
+            (card / 'device').symlink_to(device / f'{port}:1.0')
+        (self.root / f'sys/class/sound/pcmC{number}D0c').mkdir()
+        (self.root / f'dev/snd/pcmC{number}D0c').touch()
 
     def unplug(self, node):
         (self.root / 'dev' / node).unlink()
@@ -141,6 +176,28 @@ class Devices(unittest.TestCase):
             machine.wait('yard', 'running', 'degraded')
 
 
+    def test_two_sound_cards_alike_are_told_apart_by_their_ports(self):
+        machine = Machine()
+        for number, (name, port) in enumerate((('Device', '1-1.2'), ('Device_1', '1-1.3'), ('sndrpii2s', None))):
+            machine.plug_card(number, name, port)
+        with machine:
+            devices = machine.devices()
+            self.assertEqual({device['stable'] for device in devices.values()}, {'usb:1-1.2', 'usb:1-1.3', 'hw:CARD=sndrpii2s,DEV=0'})
+            i2s = devices['hw:CARD=sndrpii2s,DEV=0']
+            self.assertEqual((i2s['usable'], i2s['bus'], i2s['formats']), (True, None, 'S32_LE, 48000 to 48000 Hz, 2 to 2 ch'))
+            self.assertEqual(i2s['sampling'], {'formats': ['s32'], 'rate_min': 48000, 'rate_max': 48000, 'channels_min': 2,
+                                               'channels_max': 2})
+            machine.daemon.write_ini(NOTHING, rest='[microphone one]\ndevice = hw:CARD=Device\n'
+                                                   '[microphone two]\ndevice = usb:1-1.3\n'
+                                                   '[microphone none]\ndevice = usb:1-1.4\n'
+                                                   '[microphone i2s]\ndevice = hw:CARD=sndrpii2s\nchannel = 1\n')
+            machine.daemon.call('Reload')
+            self.assertRegex(machine.wait('one', 'lost')['reason'], 'one of `device = usb:1-1.2` and `device = usb:1-1.3`')
+            self.assertIn('no sound card is plugged into USB port 1-1.4', machine.wait('none', 'lost')['reason'])
+            self.assertEqual(machine.wait('two', 'running', 'degraded')['device'], 'hw:CARD=Device_1,DEV=0')
+            self.assertEqual(machine.wait('i2s', 'running', 'degraded')['format'], 'S32_LE 48000 Hz 2 ch')
+
+
 class Automatic(unittest.TestCase):
     """A task, and no sensor in the INI."""
 
@@ -155,6 +212,15 @@ class Automatic(unittest.TestCase):
             within('the task has pictures', lambda: machine.daemon.call('ListTasks')['tasks'][0]['present'] == ['picture'])
             taken = machine.devices()['/dev/video2']
             self.assertEqual((taken['usable'], taken['sensor']), (True, 'camera'))
+
+    def test_a_camera_and_a_microphone_together(self):
+        machine = Machine(TASK, video0='camera')
+        machine.plug_card(0, 'sndrpii2s')
+        with machine:
+            self.assertEqual(machine.wait('microphone', 'running', 'degraded')['note'],
+                             'took sndrpii2s, the only microphone that can be used')
+            machine.wait('camera', 'running', 'degraded')
+            within('the task has both', lambda: machine.daemon.call('ListTasks')['tasks'][0]['present'] == ['sound', 'picture'])
 
     def test_without_a_task_nothing_is_opened_and_that_is_said(self):
         with Machine(video0='stuck') as machine:  # who opens it hangs

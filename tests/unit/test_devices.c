@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -67,6 +68,28 @@ static void who_holds_a_node_is_told_also_through_a_link(void **state) {
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_int_equal(devices_holder(path("link"), &holder), -ENOENT);
+}
+
+static void a_sound_server_that_holds_a_microphone_is_explained(void **state) {
+    struct fault fault = { "" };
+    char word[32];
+    pid_t pid;
+
+    touch("pcm");
+    assert_int_equal(prctl(PR_SET_NAME, "pipewire"), 0); /* and so is the child's */
+    pid = hold("pcm");
+    devices_busy_fault("hw:CARD=Device", path("pcm"), &fault);
+    (void) snprintf(word, sizeof(word), "pid %d (pipewire)", (int) pid);
+    assert_non_null(strstr(fault.text, word));
+    assert_non_null(strstr(fault.text, "hw:CARD=Device: busy"));
+    assert_non_null(strstr(fault.text, "profile to Off"));
+    assert_non_null(strstr(fault.text, "pulseaudio`")); /* not cut */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(prctl(PR_SET_NAME, "test_devices"), 0);
+    devices_busy_fault("hw:CARD=Device", path("pcm"), &fault);
+    assert_non_null(strstr(fault.text, "another user"));
+    assert_non_null(strstr(fault.text, "fuser"));
 }
 
 static void what_we_hold_ourselves_is_not_told(void **state) {
@@ -149,6 +172,7 @@ static int remove_dir(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_holds_a_node_is_told_also_through_a_link),
+        cmocka_unit_test(a_sound_server_that_holds_a_microphone_is_explained),
         cmocka_unit_test(what_we_hold_ourselves_is_not_told),
         cmocka_unit_test(the_stable_name_is_the_link_that_leads_there),
         cmocka_unit_test(whatever_is_here_is_told_whole),

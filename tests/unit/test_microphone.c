@@ -10,6 +10,7 @@
 
 #include "common/units.h"
 #include "pipeline/devices.h"
+#include "pipeline/pcm_setup.h"
 #include "tests/test.h"
 
 enum { BLOCKS_MAX = 400, RAW_ITEMS = 30000 };
@@ -271,6 +272,48 @@ static void names_for_alsa_lead_to_nodes(void **state) {
     assert_int_equal(devices_sound_node("usb:1-1", node), -ENOENT);
 }
 
+/* What I2S cards are like: one sample format that is not S16, 48 kHz, left and right. */
+static void cards_with_one_wide_format_are_heard_as_they_are(void **state) {
+    static const struct {
+        const char *device, *says;
+    } cards[] = { { "i2s_s32", "S32_LE 48000 Hz 2 ch" },
+                  { "i2s_s24", "S24_LE 48000 Hz 2 ch" },
+                  { "i2s_s24_3", "S24_3LE 48000 Hz 2 ch" } };
+
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++)
+        for (int channel = 0; channel <= 2; channel++) {
+            /* left is a tone of 10000, right half of it upside down, the mean a quarter */
+            static const int peaks[] = { 2500, 10000, 5000 };
+            _cleanup_(source_freep) struct source *source = NULL;
+            struct source_options o = options_for(cards[i].device);
+            int peak = 0;
+
+            o.channel = channel;
+            assert_int_equal(source_open(&o, &source, NULL), 0);
+            assert_string_equal(source_format(source), cards[i].says);
+            assert_true(read_blocks(source, 10, 5000, NULL) >= 0);
+            assert_true(kept.n >= 10);
+            for (int b = 3; b < kept.n; b++) /* the resampler begins with silence */
+                for (int n = 0; n < SOUND_BLOCK_ITEMS; n++)
+                    peak = abs(kept.blocks[b].samples[n]) > peak ? abs(kept.blocks[b].samples[n])
+                                                                 : peak;
+            if (abs(peak - peaks[channel]) > peaks[channel] / 20)
+                fail_msg("%s channel %d: peak %d, not %d", cards[i].device, channel, peak,
+                         peaks[channel]);
+        }
+}
+
+static void what_a_card_offers_is_told(void **state) {
+    struct pcm_offer offer;
+    char text[80];
+
+    assert_int_equal(pcm_ask("i2s_s32", &offer), 0);
+    assert_int_equal(offer.formats, 1U << PCM_S32);
+    pcm_offer_text(&offer, text, sizeof(text));
+    assert_string_equal(text, "S32_LE, 48000 to 48000 Hz, 2 to 2 ch");
+    assert_int_equal(pcm_ask("no-such-thing", &offer), -ENOENT);
+}
+
 static int16_t raw[RAW_ITEMS * 2];
 
 static void write_raw(const char *path, size_t n_items) {
@@ -281,7 +324,23 @@ static void write_raw(const char *path, size_t n_items) {
     assert_int_equal(fclose(f), 0);
 }
 
-/* The two devices, and a configuration for ALSA that has them. */
+/* The stereo tone once more, each sample in the @n_bytes last bytes of its place. */
+static void write_wide(const char *name, size_t place_bytes, size_t sample_bytes) {
+    char path[128];
+    FILE *f;
+
+    (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "wb");
+    assert_non_null(f);
+    for (size_t i = 0; i < RAW_ITEMS * 2; i++) {
+        const int32_t wide = (int32_t) ((uint32_t) raw[i] << 16) >> (32 - 8 * sample_bytes);
+
+        assert_int_equal(fwrite(&wide, 1, place_bytes, f), place_bytes); /* little endian */
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The devices, and a configuration for ALSA that has them. */
 static int set_up(void **state) {
     char path[128], both[256];
     FILE *f;
@@ -298,17 +357,27 @@ static int set_up(void **state) {
     }
     (void) snprintf(path, sizeof(path), "%s/stereo.raw", dir);
     write_raw(path, RAW_ITEMS * 2);
+    write_wide("s32.raw", 4, 4);
+    write_wide("s24.raw", 4, 3);
+    write_wide("s24_3.raw", 3, 3);
     (void) snprintf(path, sizeof(path), "%s/asound.conf", dir);
     f = fopen(path, "w");
     assert_non_null(f);
-    assert_true(fprintf(f,
-                        "pcm_type.fakemic { lib \"%s\" }\n"
-                        "pcm.mic16 { type fakemic infile \"%s/mono.raw\" rate 16000 channels 1 "
-                        "control \"%s\" }\n"
-                        "pcm.mic48 { type fakemic infile \"%s/stereo.raw\" rate 48000 channels 2 "
-                        "control \"%s\" }\n"
-                        "pcm.plugged48 { type plug slave.pcm mic48 }\n",
-                        getenv("LOOKOUT_FAKE_MIC"), dir, control, dir, control) > 0);
+    assert_true(
+        fprintf(f,
+                "pcm_type.fakemic { lib \"%s\" }\n"
+                "pcm.mic16 { type fakemic infile \"%s/mono.raw\" rate 16000 channels 1 "
+                "control \"%s\" }\n"
+                "pcm.mic48 { type fakemic infile \"%s/stereo.raw\" rate 48000 channels 2 "
+                "control \"%s\" }\n"
+                "pcm.i2s_s32 { type fakemic infile \"%s/s32.raw\" rate 48000 channels 2 "
+                "format S32_LE }\n"
+                "pcm.i2s_s24 { type fakemic infile \"%s/s24.raw\" rate 48000 channels 2 "
+                "format S24_LE }\n"
+                "pcm.i2s_s24_3 { type fakemic infile \"%s/s24_3.raw\" rate 48000 channels 2 "
+                "format S24_3LE }\n"
+                "pcm.plugged48 { type plug slave.pcm mic48 }\n",
+                getenv("LOOKOUT_FAKE_MIC"), dir, control, dir, control, dir, dir, dir) > 0);
     assert_int_equal(fclose(f), 0);
     (void) snprintf(both, sizeof(both), "/usr/share/alsa/alsa.conf:%s", path);
     return setenv("ALSA_CONFIG_PATH", both, 1);
@@ -333,6 +402,8 @@ int main(void) {
         cmocka_unit_test(what_the_device_has_not_is_refused_in_clear_words),
         cmocka_unit_test(a_plug_around_the_device_does_not_convert),
         cmocka_unit_test(two_threads_may_open_two_devices),
+        cmocka_unit_test(cards_with_one_wide_format_are_heard_as_they_are),
+        cmocka_unit_test(what_a_card_offers_is_told),
         cmocka_unit_test(names_for_alsa_lead_to_nodes),
     };
 
