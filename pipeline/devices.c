@@ -29,33 +29,37 @@ int devices_node(enum source_kind kind, const char *name, char ret[PATH_MAX]) {
     return 0;
 }
 
-/* True if some descriptor of the process leads to @node. */
-static bool holds(const char *pid, const char *node) {
+/* How many descriptors of the process lead to @node. */
+static size_t count_held(const char *pid, const char *node) {
     char path[PATH_MAX], target[PATH_MAX];
     const struct dirent *entry;
-    bool found = false;
+    size_t n_found = 0;
     DIR *fds;
 
     (void) snprintf(path, sizeof(path), "/proc/%s/fd", pid);
     fds = opendir(path);
     if (!fds)
-        return false; /* gone, or another user's */
-    while (!found && (entry = readdir(fds))) {
+        return 0; /* gone, or another user's */
+    while ((entry = readdir(fds))) {
         const ssize_t n = readlinkat(dirfd(fds), entry->d_name, target, sizeof(target) - 1);
 
         if (n < 0)
             continue;
         target[n] = '\0';
-        found = strcmp(target, node) == 0;
+        n_found += strcmp(target, node) == 0;
     }
     (void) closedir(fds); /* only read from */
-    return found;
+    return n_found;
+}
+
+static size_t count_ours(const char *node) {
+    char real[PATH_MAX];
+
+    return realpath(node, real) ? count_held("self", real) : 0;
 }
 
 bool devices_is_ours(const char *node) {
-    char real[PATH_MAX];
-
-    return realpath(node, real) && holds("self", real);
+    return count_ours(node) > 0;
 }
 
 static void tell_process(const char *pid, struct device_holder *ret) {
@@ -85,7 +89,7 @@ static int find_holder(const char *node, struct device_holder *ret) {
         return -ENOENT;
     while (r < 0 && (entry = readdir(proc)))
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp(entry->d_name, own) != 0 &&
-            holds(entry->d_name, real)) {
+            count_held(entry->d_name, real) > 0) {
             tell_process(entry->d_name, ret);
             r = 0;
         }
@@ -150,7 +154,15 @@ static bool is_sound_server(const char *command) {
 
 void devices_tell_busy(struct device_info *info) {
     const struct device_holder *holder = &info->holder;
+    /* A camera that is busy says so once it is open, a sound card when it is opened. */
+    const size_t n_handles = strncmp(info->node, "/dev/snd/", 9) == 0 ? 0 : 1;
 
+    if (count_ours(info->node) > n_handles) {
+        (void) snprintf(info->why, sizeof(info->why), "busy: another sensor here has it open");
+        (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
+                        "give each sensor a `device` of its own");
+        return;
+    }
     if (devices_holder(info->node, &info->holder) < 0) {
         (void) snprintf(info->why, sizeof(info->why),
                         "busy: a process of another user has it open");

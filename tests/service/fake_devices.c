@@ -249,6 +249,14 @@ static int dequeue(int fd, struct v4l2_buffer *buffer) {
     return 0;
 }
 
+static bool streams_elsewhere(int fd) {
+    for (int other = 0; other < FDS_MAX; other++)
+        if (other != fd && fakes[other].word[0] && fakes[other].streaming &&
+            strcmp(fakes[other].node, fakes[fd].node) == 0)
+            return true;
+    return false;
+}
+
 static int serve(int fd, unsigned long request, void *argument) {
     const char *const word = fakes[fd].word;
     struct v4l2_requestbuffers *const buffers = argument;
@@ -270,7 +278,7 @@ static int serve(int fd, unsigned long request, void *argument) {
     case VIDIOC_S_FMT:
         return agree(word, &((struct v4l2_format *) argument)->fmt.pix);
     case VIDIOC_REQBUFS:
-        if (strcmp(word, "busy") == 0)
+        if (strcmp(word, "busy") == 0 || streams_elsewhere(fd))
             return fail(EBUSY);
         buffers->count = buffers->count ? BUFFERS : 0;
         return 0;

@@ -176,6 +176,14 @@ class Devices(unittest.TestCase):
             machine.wait('yard', 'running', 'degraded')
 
 
+    def test_two_sensors_cannot_have_one_camera(self):
+        with Machine(NOTHING + '[camera one]\ndevice = /dev/video0\n', video0='camera') as machine:
+            machine.wait('one', 'running', 'degraded')
+            machine.daemon.write_ini(NOTHING + '[camera one]\ndevice = /dev/video0\n[camera two]\n')
+            machine.daemon.call('Reload')
+            reason = machine.wait('two', 'lost')['reason']
+            self.assertIn('another sensor here has it open; give each sensor a `device` of its own', reason)
+
     def test_two_sound_cards_alike_are_told_apart_by_their_ports(self):
         machine = Machine()
         for number, (name, port) in enumerate((('Device', '1-1.2'), ('Device_1', '1-1.3'), ('sndrpii2s', None))):
