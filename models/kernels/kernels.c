@@ -19,6 +19,12 @@ static const struct kernels *const rows[] = {
 #if defined(HAVE_AVX2)
     &kernels_avx2,
 #endif
+#if defined(HAVE_DOTPROD)
+    &kernels_dotprod,
+#endif
+#if defined(HAVE_NEON)
+    &kernels_neon,
+#endif
     &kernels_c,
 };
 

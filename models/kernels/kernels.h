@@ -155,8 +155,9 @@ struct kernels {
 };
 
 extern const struct kernels kernels_c;
-extern const struct kernels kernels_avx2;       /* needs HAVE_AVX2 */
-extern const struct kernels kernels_avx512vnni; /* needs HAVE_AVX512VNNI */
+extern const struct kernels kernels_avx2;                  /* needs HAVE_AVX2 */
+extern const struct kernels kernels_avx512vnni;            /* needs HAVE_AVX512VNNI */
+extern const struct kernels kernels_neon, kernels_dotprod; /* need HAVE_NEON, HAVE_DOTPROD */
 
 /** Parts of the C row for other rows to fall back on. */
 extern const struct gemm_kernel c_gemm_s8, c_gemm_s4;

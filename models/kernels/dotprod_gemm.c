@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matrix products with SDOT: a tile of 4 rows x 16 columns of sums stays in registers, while four
+ * bytes of a row at a time, an element of the vector that was loaded, meet the weights of the
+ * columns.
+ */
+#include "models/kernels/dotprod.h"
+
+enum {
+    TILE_ROWS = 4,            /* x 4 vectors of sums: with weights and inputs, 28 of 32 registers */
+    VECTORS = BLOCK / LANES,  /* of sums in a block of columns */
+    UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+};
+
+/* Bytes of a block's weights, for one four along the depth. */
+static size_t four_bytes(size_t cols, bool int4) {
+    const size_t vectors = parts(least(cols, BLOCK), LANES);
+
+    return (int4 ? parts(vectors, 2) : vectors) * BLOCK;
+}
+
+/* Where the weights of the block that begins with column @c begin. */
+static size_t block_at(size_t c, size_t n_runs, size_t run, bool int4) {
+    return c / BLOCK * n_runs * parts(run, FOUR) * four_bytes(BLOCK, int4);
+}
+
+size_t dotprod_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
+    const size_t last = cols % BLOCK;
+
+    return block_at(cols, n_runs, run, int4) +
+           (last ? n_runs * parts(run, FOUR) * four_bytes(last, int4) : 0);
+}
+
+void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
+                  bool int4) {
+    uint8_t *out = packed;
+
+    for (size_t c = 0; c < cols; c++) {
+        const size_t four = four_bytes(cols - c / BLOCK * BLOCK, int4);
+        const size_t vector = c % BLOCK / LANES, lane = c % LANES;
+        uint8_t *block = out + block_at(c, n_runs, run, int4);
+
+        for (size_t k = 0; k < n_runs; k++)
+            for (size_t d = 0; d < run; d++, weight++) {
+                const size_t at = (k * parts(run, FOUR) + d / FOUR) * four + lane * FOUR + d % FOUR;
+
+                if (int4)
+                    block[at + vector / 2 * BLOCK] |=
+                        (uint8_t) ((*weight & 15) << (vector % 2 * 4));
+                else
+                    block[at + vector * BLOCK] = (uint8_t) *weight;
+            }
+    }
+}
+
+/* The weights of @vectors x 4 columns, for one four along the depth; returns what is behind. */
+INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t vectors, bool int4) {
+    if (!int4 && vectors == VECTORS) {
+        const int8x16x4_t all = vld1q_s8_x4(at);
+
+        UNROLL
+        for (size_t v = 0; v < VECTORS; v++)
+            w[v] = all.val[v];
+        at += VECTORS * BLOCK;
+        __asm__("" : "+r"(at)); /* so that the load itself moves on */
+        return at;
+    }
+    if (!int4) {
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            w[v] = vld1q_s8(at + v * BLOCK);
+        return at + vectors * BLOCK;
+    }
+    UNROLL
+    for (size_t v = 0; v < vectors; v += 2, at += BLOCK) {
+        const int8x16_t both = vld1q_s8(at);
+
+        w[v] = vshrq_n_s8(vshlq_n_s8(both, 4), 4);
+        w[v + 1] = vshrq_n_s8(both, 4);
+    }
+    return at;
+}
+
+INLINE int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x, size_t lane) {
+    return lane == 0   ? vdotq_laneq_s32(sum, w, x, 0)
+           : lane == 1 ? vdotq_laneq_s32(sum, w, x, 1)
+           : lane == 2 ? vdotq_laneq_s32(sum, w, x, 2)
+                       : vdotq_laneq_s32(sum, w, x, 3);
+}
+
+/* Add the first @fours fours of 16 inputs of each row; returns the next weights. */
+INLINE const int8_t *add(int32x4_t (*sums)[VECTORS], const int8x16_t *x, const int8_t *weights,
+                         size_t fours, size_t rows, size_t vectors, bool int4) {
+    int8x16_t w[VECTORS];
+
+    UNROLL
+    for (size_t lane = 0; lane < FOUR; lane++)
+        if (lane < fours) {
+            weights = load_weights(w, weights, vectors, int4);
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = dot(sums[r][v], w[v], x[r], lane);
+        }
+    return weights;
+}
+
+/* @rows x @vectors x 4 sums of the rows that begin @at. */
+INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *weights,
+                 const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
+    const size_t copied[] = { 0, BLOCK, 2 * BLOCK, 3 * BLOCK };
+    const bool room = at[rows - 1] + whole + BLOCK <= p->in.room;
+    const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
+    int8_t tails[TILE_ROWS][BLOCK];
+    int32x4_t sums[TILE_ROWS][VECTORS];
+    int8x16_t x[TILE_ROWS];
+
+    if (rest && !room) /* then there is one run */
+        neon_copy_tails(tails, *runs + whole, at, rows, rest);
+    UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        UNROLL
+    for (size_t r = 0; r < rows; r++)
+        sums[r][v] = vld1q_s32(columns->bias + v * LANES);
+    for (; runs < end; runs++) {
+        const int8_t *a = *runs, *behind = a + whole;
+
+        for (; a < behind; a += BLOCK) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(a + at[r]);
+            weights = add(sums, x, weights, FOUR, rows, vectors, int4);
+        }
+        if (rest) {
+            a = room ? a : tails[0];
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(a + (room ? at[r] : copied[r]));
+            weights = add(sums, x, weights, parts(rest, FOUR), rows, vectors, int4);
+        }
+    }
+    neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
+}
+
+INLINE void tiles(int8_t *out, const struct product *p, const int8_t *weights,
+                  const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+    struct cursor cursor = { 0 };
+    size_t at[TILE_ROWS], r = 0;
+
+    for (; !int4 && r + TILE_ROWS <= rows; r += TILE_ROWS) {
+        neon_rows_at(at, &p->in, &cursor, TILE_ROWS);
+        tile(out + r * p->cols, p, at, weights, columns, TILE_ROWS, vectors, int4);
+    }
+    for (; r < rows; r++) {
+        neon_rows_at(at, &p->in, &cursor, 1);
+        tile(out + r * p->cols, p, at, weights, columns, 1, vectors, int4);
+    }
+}
+
+INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
+                  const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+    const size_t fours = p->in.n_runs * parts(p->in.run, FOUR);
+    int8_t unpacked[UNPACKED_BYTES];
+    int8x16_t w[VECTORS];
+
+    if (!int4 || rows < TILE_ROWS || fours * vectors * BLOCK > UNPACKED_BYTES) {
+        tiles(out, p, weights, columns, rows, vectors, int4);
+        return;
+    }
+    for (size_t i = 0; i < fours; i++) {
+        weights = load_weights(w, weights, vectors, true);
+        for (size_t v = 0; v < vectors; v++)
+            vst1q_s8(unpacked + (i * vectors + v) * BLOCK, w[v]);
+    }
+    tiles(out, p, unpacked, columns, rows, vectors, false);
+}
+
+/* The columns from @c on, of @vectors vectors a block. */
+INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
+                   size_t rows, size_t c, size_t end, size_t vectors, bool int4) {
+    const size_t fours = p->in.n_runs * parts(p->in.run, FOUR);
+    const size_t bytes = fours * (int4 ? parts(vectors, 2) : vectors) * BLOCK;
+    struct some_columns some;
+
+    for (; c < end; c += BLOCK, weights += bytes) {
+        const struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
+
+        panel(out + c, p, weights, &columns, rows, vectors, int4);
+    }
+}
+
+/* One row of whole blocks of columns: as a tile does it, with less around it. */
+INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
+                 size_t cols, bool int4) {
+    const struct requant *rq = p->rq;
+    const size_t run = p->in.run;
+    const int8_t *in = p->in.runs[0];
+    const int8x16_t last = neon_load_some(in + run / BLOCK * BLOCK, run % BLOCK);
+
+    for (size_t c = 0; c < cols; c += BLOCK) {
+        const struct columns columns = { bias + c, rq->multiplier + c, rq->shift + c, BLOCK };
+        int32x4_t sums[1][VECTORS];
+        size_t d = 0;
+
+        UNROLL
+        for (size_t v = 0; v < VECTORS; v++)
+            sums[0][v] = vld1q_s32(columns.bias + v * LANES);
+        for (; d + 2 * BLOCK <= run; d += 2 * BLOCK) {
+            const int8x16_t x[] = { vld1q_s8(in + d), vld1q_s8(in + d + BLOCK) };
+
+            weights = add(sums, &x[0], weights, FOUR, 1, VECTORS, int4);
+            weights = add(sums, &x[1], weights, FOUR, 1, VECTORS, int4);
+        }
+        if (d + BLOCK <= run) {
+            const int8x16_t x = vld1q_s8(in + d);
+
+            weights = add(sums, &x, weights, FOUR, 1, VECTORS, int4);
+        }
+        if (run % BLOCK)
+            weights = add(sums, &last, weights, parts(run % BLOCK, FOUR), 1, VECTORS, int4);
+        neon_finish(out + c, 0, sums, 1, VECTORS, &columns, rq, p->ending);
+    }
+}
+
+INLINE void product(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
+                    size_t rows, bool int4) {
+    const size_t cols = p->cols, c = cols / BLOCK * BLOCK, vectors = parts(cols - c, LANES);
+    const int8_t *last = (const int8_t *) packed + block_at(c, p->in.n_runs, p->in.run, int4);
+
+    if (rows == 1 && p->in.n_runs == 1)
+        line(out, p, packed, bias, c, int4);
+    else
+        panels(out, p, packed, bias, rows, 0, c, VECTORS, int4);
+    if (vectors == 4)
+        panels(out, p, last, bias, rows, c, cols, VECTORS, int4);
+    else if (vectors == 3)
+        panels(out, p, last, bias, rows, c, cols, 3, int4);
+    else if (vectors == 2)
+        panels(out, p, last, bias, rows, c, cols, 2, int4);
+    else if (vectors == 1)
+        panels(out, p, last, bias, rows, c, cols, 1, int4);
+}
+
+void dotprod_product_s8(int8_t *out, const struct product *p, const void *packed,
+                        const int32_t *bias, size_t rows) {
+    product(out, p, packed, bias, rows, false);
+}
+
+void dotprod_product_s4(int8_t *out, const struct product *p, const void *packed,
+                        const int32_t *bias, size_t rows) {
+    product(out, p, packed, bias, rows, true);
+}
+
+static size_t bytes_s8(size_t cols, size_t depth) {
+    return dotprod_packed_bytes(cols, 1, depth, false);
+}
+
+static size_t bytes_s4(size_t cols, size_t depth) {
+    return dotprod_packed_bytes(cols, 1, depth, true);
+}
+
+static void pack_s8(void *packed, const int8_t *weight, size_t cols, size_t depth) {
+    dotprod_pack(packed, weight, cols, 1, depth, false);
+}
+
+static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t depth) {
+    dotprod_pack(packed, weight, cols, 1, depth, true);
+}
+
+static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, struct gemm_size size) {
+    const struct product product = neon_gemm_product(&in, bias, rq, size);
+
+    dotprod_product_s8(out, &product, packed, bias, size.rows);
+}
+
+static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, struct gemm_size size) {
+    const struct product product = neon_gemm_product(&in, bias, rq, size);
+
+    dotprod_product_s4(out, &product, packed, bias, size.rows);
+}
+
+const struct gemm_kernel dotprod_gemm_s8 = { bytes_s8, pack_s8, run_s8 };
+const struct gemm_kernel dotprod_gemm_s4 = { bytes_s4, pack_s4, run_s4 };

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* neon - what the files of the aarch64 rows share: requantisation, loads, stores. */
+#pragma once
+
+#include "models/kernels/kernels.h"
+
+#ifndef __ARM_NEON
+#error "build this file with -march=armv8-a"
+#endif
+
+#include <arm_neon.h>
+#include <string.h>
+
+enum {
+    LANES = 4,  /* int32 sums in a vector */
+    BLOCK = 16, /* int8 in a vector */
+};
+
+/* A loop over sums in registers, which have no index. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+#define INLINE static inline __attribute__((always_inline))
+
+extern const struct gemm_kernel neon_gemm_s8, neon_gemm_s4;
+extern const struct conv_kernel neon_conv_s8, neon_conv_s4;
+extern const struct depthwise_kernel neon_depthwise_s8, neon_depthwise_s4;
+pool_s8_fn neon_average_pool_s8, neon_max_pool_s8;
+add_s8_fn neon_add_s8;
+
+/** Rows of input as a matrix product reads them: each row is some runs of bytes, in other places.
+ */
+struct lines {
+    const int8_t *const *runs; /* [n_runs], of row 0 */
+    size_t n_runs, run;        /* bytes of a run */
+    size_t pitch;              /* from row to row of a line */
+    size_t width;              /* rows of a line */
+    size_t line;               /* bytes from line to line */
+    size_t room;               /* bytes that may be read from the beginning of each run on */
+};
+
+enum { STRIP_RUNS = 16 }; /* rows of a filter */
+
+/** Is @size for a strip? */
+bool neon_strip_takes(const struct conv_size *size);
+
+/** How many rows of output one strip is for, and its bytes. */
+size_t neon_strip_lines(const struct conv_size *size);
+size_t neon_strip_bytes(const struct conv_size *size);
+
+/** Fill @strip with what output rows [y, y + lines) see. */
+void neon_strip_fill(int8_t *strip, const int8_t *in, const struct conv_size *size, int64_t y,
+                     size_t lines);
+
+/** The pixels of a strip as rows of a matrix; fills @runs [STRIP_RUNS]. */
+struct lines neon_strip_runs(const int8_t **runs, const int8_t *strip,
+                             const struct conv_size *size);
+
+INLINE size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/** @a / @b, rounded up. */
+INLINE size_t parts(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/** Up to 4 of the @n int32 left at @values; @other behind. */
+INLINE int32x4_t neon_load4(const int32_t *values, size_t n, int32_t other) {
+    int32_t some[LANES] = { other, other, other, other };
+
+    if (n >= LANES)
+        return vld1q_s32(values);
+    (void) memcpy(some, values, n * sizeof(*some));
+    return vld1q_s32(some);
+}
+
+/** @n < 16 bytes; zeros behind. */
+INLINE int8x16_t neon_load_some(const int8_t *values, size_t n) {
+    int8_t some[BLOCK] = { 0 };
+
+    (void) memcpy(some, values, n);
+    return vld1q_s8(some);
+}
+
+/** How sums become int8. */
+enum ending {
+    ENDING_ANY,   /* as mbqm() does it */
+    ENDING_RIGHT, /* all factors are below 1/2, so nothing is shifted left and nothing wraps */
+    ENDING_RELU,  /* also: clamped at the zero point -128, and no result leaves int16 */
+};
+
+/**
+ * How the sums of @cols columns end, none of which is further from its bias than @reach; if there
+ * are
+ * @many of each, so that it pays to look at more than the shifts.
+ * SQRDMULH is srdhm(). SRSHL rounds ties up where rdivp() rounds them away from zero, so one is
+ * first taken off what is negative, unless it clamps.
+ */
+INLINE enum ending neon_ending(const struct requant *rq, const int32_t *bias, size_t cols,
+                               size_t reach, bool many) {
+    const bool relu =
+        many && rq->zero_point == INT8_MIN && rq->min == INT8_MIN && rq->max == INT8_MAX;
+    const int32x4_t far = vdupq_n_s32((int32_t) least(reach, INT32_MAX));
+    int32x4_t shifts = vdupq_n_s32(INT32_MIN), most = vdupq_n_s32(0);
+    size_t c = 0;
+
+    for (; c + BLOCK <= cols && !relu; c += BLOCK) {
+        UNROLL
+        for (size_t v = 0; v < BLOCK; v += LANES)
+            shifts = vmaxq_s32(shifts, vld1q_s32(rq->shift + c + v));
+    }
+    for (; c < cols; c += LANES) {
+        const int32x4_t multiplier = neon_load4(rq->multiplier + c, cols - c, 0);
+        const int32x4_t shift = neon_load4(rq->shift + c, cols - c, -1);
+        const int32x4_t sum = vqaddq_s32(vqabsq_s32(neon_load4(bias + c, cols - c, 0)), far);
+
+        /* A multiplier of 0 has a shift of 0, which is as good as any. */
+        shifts = vmaxq_s32(shifts, vaddq_s32(shift, vreinterpretq_s32_u32(vceqzq_s32(multiplier))));
+        most = vmaxq_s32(most, vrshlq_s32(vqrdmulhq_s32(sum, multiplier), shift));
+    }
+    if (vmaxvq_s32(shifts) >= 0)
+        return ENDING_ANY;
+    return relu && vmaxvq_s32(most) < INT16_MAX ? ENDING_RELU : ENDING_RIGHT;
+}
+
+/** mbqm() of 4 sums, plus the zero point unless the ending adds it later. */
+INLINE int32x4_t neon_scale(int32x4_t x, int32x4_t multiplier, int32x4_t shift, int32_t zero_point,
+                            enum ending ending) {
+    const int32x4_t zero = vdupq_n_s32(0);
+
+    if (ending == ENDING_ANY) {
+        const int32x4_t right = vminq_s32(shift, zero);
+
+        x = vqrdmulhq_s32(vshlq_s32(x, vmaxq_s32(shift, zero)), multiplier);
+        x = vaddq_s32(x, vandq_s32(vshrq_n_s32(x, 31), vshrq_n_s32(right, 31)));
+        return vaddq_s32(vrshlq_s32(x, right), vdupq_n_s32(zero_point));
+    }
+    x = vqrdmulhq_s32(x, multiplier);
+    if (ending == ENDING_RIGHT)
+        x = vsraq_n_s32(x, x, 31);
+    return vrshlq_s32(x, shift);
+}
+
+/** Clamp @vectors x 4 scaled values to int8; 1 to 4 vectors. */
+INLINE int8x16_t neon_narrow(const int32x4_t *y, size_t vectors, const struct requant *rq,
+                             enum ending ending) {
+    const int32x4_t y1 = y[vectors > 1], y2 = y[vectors > 2 ? 2 : 0], y3 = y[vectors > 3 ? 3 : 0];
+    int16x8_t low, high;
+    int8x16_t bytes;
+
+    if (ending == ENDING_RELU) {
+        low = vuzp1q_s16(vreinterpretq_s16_s32(y[0]), vreinterpretq_s16_s32(y1));
+        high = vuzp1q_s16(vreinterpretq_s16_s32(y2), vreinterpretq_s16_s32(y3));
+        return vreinterpretq_s8_u8(
+            veorq_u8(vqmovun_high_s16(vqmovun_s16(low), high), vdupq_n_u8(0x80)));
+    }
+    low = vqmovn_high_s32(vqmovn_s32(y[0]), y1);
+    high = vqmovn_high_s32(vqmovn_s32(y2), y3);
+    if (ending == ENDING_RIGHT) {
+        low = vqaddq_s16(low, vdupq_n_s16((int16_t) rq->zero_point));
+        high = vqaddq_s16(high, vdupq_n_s16((int16_t) rq->zero_point));
+    }
+    bytes = vqmovn_high_s16(vqmovn_s16(low), high);
+    bytes = vmaxq_s8(bytes, vdupq_n_s8((int8_t) rq->min));
+    return vminq_s8(bytes, vdupq_n_s8((int8_t) rq->max));
+}
+
+/** Store the first @n of @vectors x 4 bytes. */
+INLINE void neon_store(int8_t *out, int8x16_t bytes, size_t vectors, size_t n) {
+    if (n < vectors * LANES) {
+        int8_t some[BLOCK];
+
+        vst1q_s8(some, bytes);
+        (void) memcpy(out, some, n);
+        return;
+    }
+    if (vectors == 4) {
+        vst1q_s8(out, bytes);
+        return;
+    }
+    if (vectors >= 2)
+        vst1_s8(out, vget_low_s8(bytes));
+    if (vectors % 2 == 1) {
+        const int32x4_t words = vreinterpretq_s32_s8(bytes);
+        const int32_t last = vectors == 1 ? vgetq_lane_s32(words, 0) : vgetq_lane_s32(words, 2);
+
+        (void) memcpy(out + (vectors - 1) * LANES, &last, sizeof(last));
+    }
+}
+
+/** Of some columns, whole vectors of: what their sums begin with and what becomes of them. */
+struct columns {
+    const int32_t *bias, *multiplier, *shift;
+    size_t n;
+};
+
+/** Room for those of a part of a block. */
+struct some_columns {
+    int32_t bias[BLOCK], multiplier[BLOCK], shift[BLOCK];
+};
+
+/** Columns [c, c + 16) as far as there are any. */
+INLINE struct columns neon_columns(const struct requant *rq, const int32_t *bias, size_t c,
+                                   size_t cols, struct some_columns *some) {
+    const size_t n = least(cols - c, BLOCK);
+
+    if (n % LANES == 0)
+        return (struct columns){ bias + c, rq->multiplier + c, rq->shift + c, n };
+    (void) memset(some, 0, sizeof(*some));
+    (void) memcpy(some->bias, bias + c, n * sizeof(int32_t));
+    (void) memcpy(some->multiplier, rq->multiplier + c, n * sizeof(int32_t));
+    (void) memcpy(some->shift, rq->shift + c, n * sizeof(int32_t));
+    return (struct columns){ some->bias, some->multiplier, some->shift, n };
+}
+
+INLINE void neon_finish_as(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
+                           size_t vectors, const struct columns *columns, const struct requant *rq,
+                           enum ending ending) {
+    const struct requant limits = { .zero_point = rq->zero_point, .min = rq->min, .max = rq->max };
+    const size_t n = columns->n;
+    int32x4_t multiplier[4], shift[4];
+
+    UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+        multiplier[v] = vld1q_s32(columns->multiplier + v * LANES);
+        shift[v] = vld1q_s32(columns->shift + v * LANES);
+    }
+    UNROLL
+    for (size_t r = 0; r < rows; r++, out += pitch) {
+        int32x4_t y[4];
+
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            y[v] = neon_scale(sums[r][v], multiplier[v], shift[v], limits.zero_point, ending);
+        neon_store(out, neon_narrow(y, vectors, &limits, ending), vectors, n);
+    }
+}
+
+/** The ending that is rare, kept away from the registers of the others. */
+static __attribute__((noinline)) void neon_finish_any(int8_t *out, size_t pitch,
+                                                      const int32_t *sums, size_t rows,
+                                                      size_t vectors, const struct columns *columns,
+                                                      const struct requant *rq) {
+    for (size_t r = 0; r < rows; r++, out += pitch)
+        for (size_t v = 0; v < vectors; v++, sums += LANES) {
+            const int32x4_t y =
+                neon_scale(vld1q_s32(sums), vld1q_s32(columns->multiplier + v * LANES),
+                           vld1q_s32(columns->shift + v * LANES), rq->zero_point, ENDING_ANY);
+
+            neon_store(out + v * LANES, neon_narrow(&y, 1, rq, ENDING_ANY), 1,
+                       columns->n - v * LANES);
+        }
+}
+
+/** Requantise and store @rows x @vectors x 4 sums. */
+INLINE void neon_finish(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
+                        size_t vectors, const struct columns *columns, const struct requant *rq,
+                        enum ending ending) {
+    int32_t plain[16 * LANES];
+
+    if (ending == ENDING_RELU) {
+        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RELU);
+    } else if (ending == ENDING_RIGHT) {
+        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RIGHT);
+    } else {
+        UNROLL
+        for (size_t r = 0; r < rows; r++)
+            UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            vst1q_s32(plain + (r * vectors + v) * LANES, sums[r][v]);
+        neon_finish_any(out, pitch, plain, rows, vectors, columns, rq);
+    }
+}
+
+/** How a product ends and where it goes. */
+struct product {
+    struct lines in;
+    const struct requant *rq;
+    size_t cols; /* of the whole output: its pitch */
+    enum ending ending;
+};
+
+/** Of a matrix; @in lives as long. */
+INLINE struct product neon_gemm_product(const int8_t *const *in, const int32_t *bias,
+                                        const struct requant *rq, struct gemm_size size) {
+    return (struct product){
+        .in = { .runs = in,
+                .n_runs = 1,
+                .run = size.depth,
+                .pitch = size.depth,
+                .width = size.rows,
+                .room = size.rows * size.depth },
+        .rq = rq,
+        .cols = size.cols,
+        .ending = neon_ending(rq, bias, size.cols, size.depth << 14, size.rows >= LANES),
+    };
+}
+
+/** Row @x of a line, which begins @at bytes behind row 0. */
+struct cursor {
+    size_t x, at;
+};
+
+/** Where the next @rows rows begin. */
+INLINE void neon_rows_at(size_t *at, const struct lines *in, struct cursor *cursor, size_t rows) {
+    if (cursor->x + rows < in->width) {
+        UNROLL
+        for (size_t r = 0; r < rows; r++)
+            at[r] = cursor->at + r * in->pitch;
+        cursor->at += rows * in->pitch;
+        cursor->x += rows;
+        return;
+    }
+    UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        at[r] = cursor->at;
+        cursor->at += in->pitch;
+        if (++cursor->x == in->width) {
+            cursor->x = 0;
+            cursor->at += in->line - in->width * in->pitch;
+        }
+    }
+}
+
+/** The last @n bytes of some rows, from @in on, where no more may be read. */
+static inline void neon_copy_tails(int8_t (*tails)[BLOCK], const int8_t *in, const size_t *at,
+                                   size_t rows, size_t n) {
+    (void) memset(tails, 0, rows * sizeof(*tails));
+    for (size_t r = 0; r < rows; r++)
+        (void) memcpy(tails[r], in + at[r], n);
+}
+
+typedef void product_fn(int8_t *out, const struct product *product, const void *packed,
+                        const int32_t *bias, size_t rows);
+
+/** @rows rows of output; weights of int8 or int4 as neon_pack() lays them. */
+product_fn neon_product_s8, neon_product_s4;
+
+/** Bytes of weights of @cols columns with @n_runs runs of @run bytes. */
+size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4);
+
+/** Fill zeroed @packed from @weight [cols, n_runs, run]. */
+void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
+               bool int4);

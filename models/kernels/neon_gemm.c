@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matrix products with NEON: a tile of 2 rows x 8 columns, with 4 partial sums of each in a
+ * register. Two products of int8 fit into an int16 (SMULL, SMLAL2), unless both weights are -128,
+ * and are then added in pairs to int32 (SADALP): 16 products in three instructions.
+ *
+ * Weights lie in sixteens along the depth of each run, those of 8 columns side by side, or of up to
+ * 4 in the last block; what is left of a run is eight or sixteen. int4: a pair of columns a byte.
+ */
+#include "models/kernels/neon.h"
+
+enum {
+    TILE_ROWS = 2,
+    TILE_COLS = 8,
+    HALF = BLOCK / 2,
+    HEADER_BYTES = BLOCK,
+    UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+};
+
+/* Begins the packed weights. */
+struct header {
+    int32_t careful; /* there are pairs of -128 */
+};
+
+/* A run as it is multiplied: whole sixteens and an eight or a sixteen behind. */
+static size_t padded(size_t run) {
+    return parts(run, HALF) % 2 ? parts(run, HALF) * HALF : parts(run, BLOCK) * BLOCK;
+}
+
+/* Columns for which there is room in a block of which @cols are left. */
+static size_t block_cols(size_t cols) {
+    return cols > LANES ? TILE_COLS : LANES;
+}
+
+static size_t block_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
+    return block_cols(cols) * n_runs * padded(run) / (int4 ? 2 : 1);
+}
+
+/* Where weight @d of run @k of column @c is; for int4 the byte that it shares. */
+static size_t weight_at(size_t cols, size_t n_runs, size_t run, bool int4, size_t c, size_t k,
+                        size_t d) {
+    const size_t first = c / TILE_COLS * TILE_COLS, in_block = c - first, whole = run / BLOCK;
+    const size_t width = d / BLOCK < whole || padded(run) % BLOCK == 0 ? BLOCK : HALF;
+    const size_t block = first / TILE_COLS * block_bytes(TILE_COLS, n_runs, run, false);
+    const size_t columns = block_cols(cols - first);
+    const size_t at = block + columns * (k * padded(run) + d / BLOCK * BLOCK);
+
+    if (int4)
+        return HEADER_BYTES + at / 2 + in_block / 2 * width + d % BLOCK;
+    return HEADER_BYTES + at + in_block * width + d % BLOCK;
+}
+
+size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
+    const size_t last = cols % TILE_COLS;
+
+    return HEADER_BYTES + cols / TILE_COLS * block_bytes(TILE_COLS, n_runs, run, int4) +
+           (last ? block_bytes(last, n_runs, run, int4) : 0);
+}
+
+void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
+               bool int4) {
+    struct header header = { 0 };
+    uint8_t *out = packed;
+
+    for (size_t c = 0; c < cols; c++)
+        for (size_t k = 0; k < n_runs; k++, weight += run)
+            for (size_t d = 0; d < run; d++) {
+                const uint8_t w = (uint8_t) weight[d];
+                const size_t at = weight_at(cols, n_runs, run, int4, c, k, d);
+
+                out[at] = int4 ? (uint8_t) (out[at] | (w & 15) << (c % 2 * 4)) : w;
+                if (weight[d] == INT8_MIN && d % BLOCK >= HALF && weight[d - HALF] == INT8_MIN)
+                    header.careful = true;
+            }
+    (void) memcpy(packed, &header, sizeof(header));
+}
+
+/* The next sixteen weights of @cols columns; returns what is behind. */
+INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t cols, bool int4) {
+    UNROLL
+    for (size_t c = 0; c < cols; c += 4) {
+        if (int4) {
+            const int8x16_t a = vld1q_s8(at), b = vld1q_s8(at + BLOCK);
+
+            w[c] = vshrq_n_s8(vshlq_n_s8(a, 4), 4);
+            w[c + 1] = vshrq_n_s8(a, 4);
+            w[c + 2] = vshrq_n_s8(vshlq_n_s8(b, 4), 4);
+            w[c + 3] = vshrq_n_s8(b, 4);
+            at += 2 * BLOCK;
+        } else {
+            const int8x16x4_t all = vld1q_s8_x4(at);
+
+            UNROLL
+            for (size_t i = 0; i < 4; i++)
+                w[c + i] = all.val[i];
+            at += 4 * BLOCK;
+            __asm__("" : "+r"(at)); /* so that the load itself moves on */
+        }
+    }
+    return at;
+}
+
+/* Add sixteen inputs of each row; @first: to nothing yet. */
+INLINE const int8_t *add(int32x4_t (*sums)[TILE_COLS], const int8x16_t *x, const int8_t *weights,
+                         size_t rows, size_t cols, bool int4, bool first) {
+    int8x16_t w[4];
+
+    UNROLL
+    for (size_t c = 0; c < cols; c += 4) {
+        weights = load_weights(w, weights, 4, int4);
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            UNROLL
+        for (size_t r = 0; r < rows; r++) {
+            const int16x8_t both =
+                vmlal_high_s8(vmull_s8(vget_low_s8(x[r]), vget_low_s8(w[i])), x[r], w[i]);
+
+            sums[r][c + i] = first ? vpaddlq_s16(both) : vpadalq_s16(sums[r][c + i], both);
+        }
+    }
+    return weights;
+}
+
+/* Add eight inputs of each row. */
+INLINE const int8_t *add_half(int32x4_t (*sums)[TILE_COLS], const int8x8_t *x,
+                              const int8_t *weights, size_t rows, size_t cols, bool int4) {
+    UNROLL
+    for (size_t c = 0; c < cols; c += 2) {
+        int8x8_t w[2];
+
+        if (int4) {
+            const int8x8_t both = vld1_s8(weights);
+
+            w[0] = vshr_n_s8(vshl_n_s8(both, 4), 4);
+            w[1] = vshr_n_s8(both, 4);
+            weights += HALF;
+        } else {
+            const int8x16_t both = vld1q_s8(weights);
+
+            w[0] = vget_low_s8(both);
+            w[1] = vget_high_s8(both);
+            weights += BLOCK;
+        }
+        UNROLL
+        for (size_t i = 0; i < 2; i++)
+            UNROLL
+        for (size_t r = 0; r < rows; r++)
+            sums[r][c + i] = vpadalq_s16(sums[r][c + i], vmull_s8(x[r], w[i]));
+    }
+    return weights;
+}
+
+/* @rows x @cols sums of the rows that begin @at. */
+INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *weights,
+                 const struct columns *columns, size_t rows, size_t cols, bool int4) {
+    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
+    const size_t read = rest > HALF ? BLOCK : HALF;
+    const bool room = at[rows - 1] + whole + read <= p->in.room;
+    const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
+    const size_t copied[] = { 0, BLOCK };
+    int32x4_t partial[TILE_ROWS][TILE_COLS], sums[TILE_ROWS][4];
+    int8_t tails[TILE_ROWS][BLOCK];
+    int8x16_t x[TILE_ROWS];
+    int8x8_t half[TILE_ROWS];
+    size_t begin = 0;
+
+    if (rest && !room) /* then there is one run */
+        neon_copy_tails(tails, *runs + whole, at, rows, rest);
+    if (whole > 0) {
+        UNROLL
+        for (size_t r = 0; r < rows; r++)
+            x[r] = vld1q_s8(*runs + at[r]);
+        weights = add(partial, x, weights, rows, cols, int4, true);
+        begin = BLOCK;
+    } else {
+        UNROLL
+        for (size_t r = 0; r < rows; r++)
+            UNROLL
+        for (size_t c = 0; c < cols; c++)
+            partial[r][c] = vdupq_n_s32(0);
+    }
+    for (; runs < end; runs++, begin = 0) {
+        const int8_t *a = *runs + begin, *behind = *runs + whole;
+
+        for (; a < behind; a += BLOCK) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(a + at[r]);
+            weights = add(partial, x, weights, rows, cols, int4, false);
+        }
+        a = room ? a : tails[0];
+        if (rest > HALF) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(a + (room ? at[r] : copied[r]));
+            weights = add(partial, x, weights, rows, cols, int4, false);
+        } else if (rest > 0) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                half[r] = vld1_s8(a + (room ? at[r] : copied[r]));
+            weights = add_half(partial, half, weights, rows, cols, int4);
+        }
+    }
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        UNROLL
+    for (size_t c = 0; c < cols; c += LANES)
+        sums[r][c / LANES] =
+            vaddq_s32(vld1q_s32(columns->bias + c),
+                      vpaddq_s32(vpaddq_s32(partial[r][c], partial[r][c + 1]),
+                                 vpaddq_s32(partial[r][c + 2], partial[r][c + 3])));
+    neon_finish(out, p->cols, sums, rows, cols / LANES, columns, p->rq, p->ending);
+}
+
+INLINE void tiles(int8_t *out, const struct product *p, const int8_t *weights,
+                  const struct columns *columns, size_t rows, size_t cols, bool int4) {
+    struct cursor cursor = { 0 };
+    size_t at[TILE_ROWS];
+    size_t r = 0;
+
+    for (; !int4 && r + TILE_ROWS <= rows; r += TILE_ROWS) {
+        neon_rows_at(at, &p->in, &cursor, TILE_ROWS);
+        tile(out + r * p->cols, p, at, weights, columns, TILE_ROWS, cols, int4);
+    }
+    for (; r < rows; r++) {
+        neon_rows_at(at, &p->in, &cursor, 1);
+        tile(out + r * p->cols, p, at, weights, columns, 1, cols, int4);
+    }
+}
+
+static int8_t *unpack_some(int8_t *out, const int8_t *weights, size_t n) {
+    for (size_t i = 0; i < n; i += HALF, out += BLOCK) {
+        const int8x8_t both = vld1_s8(weights + i);
+
+        vst1_s8(out, vshr_n_s8(vshl_n_s8(both, 4), 4));
+        vst1_s8(out + HALF, vshr_n_s8(both, 4));
+    }
+    return out;
+}
+
+/* The int4 weights of a block of @cols columns as int8. */
+static void unpack(int8_t *out, const int8_t *weights, size_t n_runs, size_t run, size_t cols) {
+    const size_t whole = padded(run) / BLOCK * BLOCK * cols / 2;
+    const size_t rest = padded(run) % BLOCK * cols / 2;
+
+    for (size_t k = 0; k < n_runs; k++, weights += whole + rest) {
+        for (size_t i = 0; i < whole; i += BLOCK, out += 2 * BLOCK) {
+            const int8x16_t both = vld1q_s8(weights + i);
+
+            vst1q_s8(out, vshrq_n_s8(vshlq_n_s8(both, 4), 4));
+            vst1q_s8(out + BLOCK, vshrq_n_s8(both, 4));
+        }
+        out = unpack_some(out, weights + whole, rest);
+    }
+}
+
+INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
+                  const struct columns *columns, size_t rows, size_t cols, bool int4) {
+    const size_t bytes = cols * p->in.n_runs * padded(p->in.run);
+    int8_t unpacked[UNPACKED_BYTES];
+
+    if (!int4 || rows < TILE_ROWS || bytes > UNPACKED_BYTES) {
+        tiles(out, p, weights, columns, rows, cols, int4);
+        return;
+    }
+    unpack(unpacked, weights, p->in.n_runs, p->in.run, cols);
+    tiles(out, p, unpacked, columns, rows, cols, false);
+}
+
+/* One row of whole blocks of columns: as a tile does it, with less around it. */
+INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
+                 size_t cols, bool int4) {
+    enum { AT_ONCE = 4 };
+    const struct requant *rq = p->rq;
+    const size_t run = p->in.run;
+    const int8_t *in = p->in.runs[0];
+
+    for (size_t c = 0; c < cols; c += TILE_COLS) {
+        const struct columns columns = { bias + c, rq->multiplier + c, rq->shift + c, TILE_COLS };
+        int32x4_t partial[1][TILE_COLS], sums[1][4];
+        const int8x16_t first = vld1q_s8(in);
+        size_t d = BLOCK;
+
+        weights = add(partial, &first, weights, 1, TILE_COLS, int4, true);
+        for (; d + AT_ONCE * BLOCK <= run; d += AT_ONCE * BLOCK)
+            UNROLL
+        for (size_t i = 0; i < AT_ONCE; i++) {
+            const int8x16_t x = vld1q_s8(in + d + i * BLOCK);
+
+            weights = add(partial, &x, weights, 1, TILE_COLS, int4, false);
+        }
+        for (; d < run; d += BLOCK) {
+            const int8x16_t x = vld1q_s8(in + d);
+
+            weights = add(partial, &x, weights, 1, TILE_COLS, int4, false);
+        }
+        UNROLL
+        for (size_t i = 0; i < TILE_COLS; i += LANES)
+            sums[0][i / LANES] =
+                vaddq_s32(vld1q_s32(columns.bias + i),
+                          vpaddq_s32(vpaddq_s32(partial[0][i], partial[0][i + 1]),
+                                     vpaddq_s32(partial[0][i + 2], partial[0][i + 3])));
+        neon_finish(out + c, 0, sums, 1, TILE_COLS / LANES, &columns, rq, p->ending);
+    }
+}
+
+INLINE void product(int8_t *out, const struct product *p, const int8_t *weights,
+                    const int32_t *bias, size_t rows, bool int4) {
+    const size_t whole = p->cols / TILE_COLS * TILE_COLS, run = p->in.run;
+    size_t c = 0;
+
+    if (rows == 1 && p->in.n_runs == 1 && run > 0 && run % BLOCK == 0) {
+        line(out, p, weights, bias, whole, int4);
+        weights += whole / TILE_COLS * block_bytes(TILE_COLS, 1, run, int4);
+        c = whole;
+    }
+    for (; c < p->cols; c += TILE_COLS) {
+        struct some_columns some;
+        struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
+
+        columns.n = least(columns.n, TILE_COLS);
+        if (columns.n > LANES)
+            panel(out + c, p, weights, &columns, rows, TILE_COLS, int4);
+        else
+            panel(out + c, p, weights, &columns, rows, LANES, int4);
+        weights += block_bytes(TILE_COLS, p->in.n_runs, run, int4);
+    }
+}
+
+/* All of it one by one, for weights that the tiles cannot do. */
+static void plain(int8_t *out, const struct product *p, const int8_t *packed, const int32_t *bias,
+                  size_t rows) {
+    const struct lines *in = &p->in;
+    struct cursor cursor = { 0 };
+    size_t at[1];
+
+    for (size_t r = 0; r < rows; r++) {
+        neon_rows_at(at, in, &cursor, 1);
+        for (size_t c = 0; c < p->cols; c++, out++) {
+            uint32_t sum = (uint32_t) bias[c];
+            int32_t y;
+
+            for (size_t k = 0; k < in->n_runs; k++)
+                for (size_t d = 0; d < in->run; d++)
+                    sum += (uint32_t) (in->runs[k][at[0] + d] *
+                                       packed[weight_at(p->cols, in->n_runs, in->run, false, c, k,
+                                                        d)]);
+            y = mbqm((int32_t) sum, (struct factor){ p->rq->multiplier[c], p->rq->shift[c] });
+            *out = (int8_t) clamp_to(wrap_add(y, p->rq->zero_point), p->rq->min, p->rq->max);
+        }
+    }
+}
+
+void neon_product_s8(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
+                     size_t rows) {
+    struct header header;
+
+    (void) memcpy(&header, packed, sizeof(header));
+    if (header.careful)
+        plain(out, p, packed, bias, rows);
+    else
+        product(out, p, (const int8_t *) packed + HEADER_BYTES, bias, rows, false);
+}
+
+void neon_product_s4(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
+                     size_t rows) {
+    product(out, p, (const int8_t *) packed + HEADER_BYTES, bias, rows, true);
+}
+
+static size_t bytes_s8(size_t cols, size_t depth) {
+    return neon_packed_bytes(cols, 1, depth, false);
+}
+
+static size_t bytes_s4(size_t cols, size_t depth) {
+    return neon_packed_bytes(cols, 1, depth, true);
+}
+
+static void pack_s8(void *packed, const int8_t *weight, size_t cols, size_t depth) {
+    neon_pack(packed, weight, cols, 1, depth, false);
+}
+
+static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t depth) {
+    neon_pack(packed, weight, cols, 1, depth, true);
+}
+
+static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, struct gemm_size size) {
+    const struct product product = neon_gemm_product(&in, bias, rq, size);
+
+    neon_product_s8(out, &product, packed, bias, size.rows);
+}
+
+static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, struct gemm_size size) {
+    const struct product product = neon_gemm_product(&in, bias, rq, size);
+
+    neon_product_s4(out, &product, packed, bias, size.rows);
+}
+
+const struct gemm_kernel neon_gemm_s8 = { bytes_s8, pack_s8, run_s8 };
+const struct gemm_kernel neon_gemm_s4 = { bytes_s4, pack_s4, run_s4 };
