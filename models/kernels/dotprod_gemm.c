@@ -106,19 +106,18 @@ INLINE const int8_t *add(int32x4_t (*sums)[VECTORS], const int8x16_t *x, const i
     return weights;
 }
 
-/* @rows x @vectors x 4 sums of the rows that begin @at. */
-INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *weights,
-                 const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+/*
+ * @rows x @vectors x 4 sums of the rows that begin @at; @last is what the one row has behind its
+ * last sixteen, if that may not be read as a vector.
+ */
+INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *last,
+                 const int8_t *weights, const struct columns *columns, size_t rows, size_t vectors,
+                 bool int4) {
     const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
-    const size_t copied[] = { 0, BLOCK, 2 * BLOCK, 3 * BLOCK };
-    const bool room = at[rows - 1] + whole + BLOCK <= p->in.room;
     const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
-    int8_t tails[TILE_ROWS][BLOCK];
     int32x4_t sums[TILE_ROWS][VECTORS];
     int8x16_t x[TILE_ROWS];
 
-    if (rest && !room) /* then there is one run */
-        neon_copy_tails(tails, *runs + whole, at, rows, rest);
     UNROLL
     for (size_t v = 0; v < vectors; v++)
         UNROLL
@@ -133,29 +132,37 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
                 x[r] = vld1q_s8(a + at[r]);
             weights = add(sums, x, weights, FOUR, rows, vectors, int4);
         }
-        if (rest) {
-            a = room ? a : tails[0];
+        if (rest > 0) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
-                x[r] = vld1q_s8(a + (room ? at[r] : copied[r]));
+                x[r] = vld1q_s8(last ? last : a + at[r]);
             weights = add(sums, x, weights, parts(rest, FOUR), rows, vectors, int4);
         }
     }
     neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
 }
 
-INLINE void tiles(int8_t *out, const struct product *p, const int8_t *weights,
-                  const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+/* Copies of what all tiles share are out of reach of what is stored. */
+INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
+                  const struct columns *shared_columns, size_t rows, size_t vectors, bool int4) {
+    const struct product p = *shared;
+    const struct columns columns = *shared_columns;
+    const size_t whole = p.in.run / BLOCK * BLOCK, rest = p.in.run - whole;
+    const size_t roomy = neon_roomy(&p.in, rows, whole + (rest > 0 ? BLOCK : 0));
     struct cursor cursor = { 0 };
     size_t at[TILE_ROWS], r = 0;
 
-    for (; !int4 && r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        neon_rows_at(at, &p->in, &cursor, TILE_ROWS);
-        tile(out + r * p->cols, p, at, weights, columns, TILE_ROWS, vectors, int4);
+    for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
+        neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
+        tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, vectors, int4);
     }
-    for (; r < rows; r++) {
-        neon_rows_at(at, &p->in, &cursor, 1);
-        tile(out + r * p->cols, p, at, weights, columns, 1, vectors, int4);
+    for (; r < rows; r++, out += p.cols) {
+        int8_t last[BLOCK] = { 0 };
+
+        neon_rows_at(at, &p.in, &cursor, 1);
+        if (r >= roomy) /* then there is one run */
+            (void) memcpy(last, p.in.runs[0] + at[0] + whole, rest);
+        tile(out, &p, at, r < roomy ? NULL : last, weights, &columns, 1, vectors, int4);
     }
 }
 

@@ -12,7 +12,7 @@ const struct kernels kernels_dotprod = {
     .conv_s4 = &dotprod_conv_s4,
     .depthwise_s8 = &neon_depthwise_s8,
     .depthwise_s4 = &neon_depthwise_s4,
-    .average_pool_s8 = c_average_pool_s8,
-    .max_pool_s8 = c_max_pool_s8,
-    .add_s8 = c_add_s8,
+    .average_pool_s8 = neon_average_pool_s8,
+    .max_pool_s8 = neon_max_pool_s8,
+    .add_s8 = neon_add_s8,
 };

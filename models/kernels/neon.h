@@ -165,15 +165,11 @@ INLINE int8x16_t neon_narrow(const int32x4_t *y, size_t vectors, const struct re
     return vminq_s8(bytes, vdupq_n_s8((int8_t) rq->max));
 }
 
-/** Store the first @n of @vectors x 4 bytes. */
-INLINE void neon_store(int8_t *out, int8x16_t bytes, size_t vectors, size_t n) {
-    if (n < vectors * LANES) {
-        int8_t some[BLOCK];
+/** Store @vectors x 4 bytes. */
+INLINE void neon_store(int8_t *out, int8x16_t bytes, size_t vectors) {
+    const int32x4_t words = vreinterpretq_s32_s8(bytes);
+    int32_t last;
 
-        vst1q_s8(some, bytes);
-        (void) memcpy(out, some, n);
-        return;
-    }
     if (vectors == 4) {
         vst1q_s8(out, bytes);
         return;
@@ -181,9 +177,7 @@ INLINE void neon_store(int8_t *out, int8x16_t bytes, size_t vectors, size_t n) {
     if (vectors >= 2)
         vst1_s8(out, vget_low_s8(bytes));
     if (vectors % 2 == 1) {
-        const int32x4_t words = vreinterpretq_s32_s8(bytes);
-        const int32_t last = vectors == 1 ? vgetq_lane_s32(words, 0) : vgetq_lane_s32(words, 2);
-
+        last = vectors == 1 ? vgetq_lane_s32(words, 0) : vgetq_lane_s32(words, 2);
         (void) memcpy(out + (vectors - 1) * LANES, &last, sizeof(last));
     }
 }
@@ -217,23 +211,19 @@ INLINE void neon_finish_as(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size
                            size_t vectors, const struct columns *columns, const struct requant *rq,
                            enum ending ending) {
     const struct requant limits = { .zero_point = rq->zero_point, .min = rq->min, .max = rq->max };
-    const size_t n = columns->n;
-    int32x4_t multiplier[4], shift[4];
 
     UNROLL
     for (size_t v = 0; v < vectors; v++) {
-        multiplier[v] = vld1q_s32(columns->multiplier + v * LANES);
-        shift[v] = vld1q_s32(columns->shift + v * LANES);
-    }
-    UNROLL
-    for (size_t r = 0; r < rows; r++, out += pitch) {
-        int32x4_t y[4];
+        const int32x4_t multiplier = vld1q_s32(columns->multiplier + v * LANES);
+        const int32x4_t shift = vld1q_s32(columns->shift + v * LANES);
 
         UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            y[v] = neon_scale(sums[r][v], multiplier[v], shift[v], limits.zero_point, ending);
-        neon_store(out, neon_narrow(y, vectors, &limits, ending), vectors, n);
+        for (size_t r = 0; r < rows; r++)
+            sums[r][v] = neon_scale(sums[r][v], multiplier, shift, limits.zero_point, ending);
     }
+    UNROLL
+    for (size_t r = 0; r < rows; r++, out += pitch)
+        neon_store(out, neon_narrow(sums[r], vectors, &limits, ending), vectors);
 }
 
 /** The ending that is rare, kept away from the registers of the others. */
@@ -247,29 +237,40 @@ static __attribute__((noinline)) void neon_finish_any(int8_t *out, size_t pitch,
                 neon_scale(vld1q_s32(sums), vld1q_s32(columns->multiplier + v * LANES),
                            vld1q_s32(columns->shift + v * LANES), rq->zero_point, ENDING_ANY);
 
-            neon_store(out + v * LANES, neon_narrow(&y, 1, rq, ENDING_ANY), 1,
-                       columns->n - v * LANES);
+            neon_store(out + v * LANES, neon_narrow(&y, 1, rq, ENDING_ANY), 1);
         }
+}
+
+/** The first @n bytes of some rows of 16. */
+static __attribute__((noinline)) void
+neon_copy_rows(int8_t *out, size_t pitch, const int8_t (*in)[BLOCK], size_t rows, size_t n) {
+    for (size_t r = 0; r < rows; r++)
+        (void) memcpy(out + r * pitch, in[r], n);
 }
 
 /** Requantise and store @rows x @vectors x 4 sums. */
 INLINE void neon_finish(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
                         size_t vectors, const struct columns *columns, const struct requant *rq,
                         enum ending ending) {
+    const bool part = columns->n % LANES != 0;
+    const size_t step = part ? BLOCK : pitch;
+    int8_t some[4][BLOCK], *to = part ? some[0] : out;
     int32_t plain[16 * LANES];
 
     if (ending == ENDING_RELU) {
-        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RELU);
+        neon_finish_as(to, step, sums, rows, vectors, columns, rq, ENDING_RELU);
     } else if (ending == ENDING_RIGHT) {
-        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RIGHT);
+        neon_finish_as(to, step, sums, rows, vectors, columns, rq, ENDING_RIGHT);
     } else {
         UNROLL
         for (size_t r = 0; r < rows; r++)
             UNROLL
         for (size_t v = 0; v < vectors; v++)
             vst1q_s32(plain + (r * vectors + v) * LANES, sums[r][v]);
-        neon_finish_any(out, pitch, plain, rows, vectors, columns, rq);
+        neon_finish_any(to, step, plain, rows, vectors, columns, rq);
     }
+    if (part)
+        neon_copy_rows(out, pitch, some, rows, columns->n);
 }
 
 /** How a product ends and where it goes. */
@@ -322,12 +323,12 @@ INLINE void neon_rows_at(size_t *at, const struct lines *in, struct cursor *curs
     }
 }
 
-/** The last @n bytes of some rows, from @in on, where no more may be read. */
-static inline void neon_copy_tails(int8_t (*tails)[BLOCK], const int8_t *in, const size_t *at,
-                                   size_t rows, size_t n) {
-    (void) memset(tails, 0, rows * sizeof(*tails));
-    for (size_t r = 0; r < rows; r++)
-        (void) memcpy(tails[r], in + at[r], n);
+/** How many of @rows rows are followed by so much that @bytes may be read from where each begins.
+ */
+INLINE size_t neon_roomy(const struct lines *in, size_t rows, size_t bytes) {
+    if (in->room == SIZE_MAX)
+        return rows;
+    return in->room < bytes ? 0 : least(rows, (in->room - bytes) / in->pitch + 1);
 }
 
 typedef void product_fn(int8_t *out, const struct product *product, const void *packed,

@@ -150,28 +150,26 @@ INLINE const int8_t *add_half(int32x4_t (*sums)[TILE_COLS], const int8x8_t *x,
     return weights;
 }
 
-/* @rows x @cols sums of the rows that begin @at. */
-INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *weights,
-                 const struct columns *columns, size_t rows, size_t cols, bool int4) {
+/*
+ * @rows x @cols sums of the rows that begin @at; @last is what the one row has behind its last
+ * sixteen, if that may not be read as a vector.
+ */
+INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *last,
+                 const int8_t *weights, const struct columns *columns, size_t rows, size_t cols,
+                 bool int4) {
     const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
-    const size_t read = rest > HALF ? BLOCK : HALF;
-    const bool room = at[rows - 1] + whole + read <= p->in.room;
     const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
-    const size_t copied[] = { 0, BLOCK };
     int32x4_t partial[TILE_ROWS][TILE_COLS], sums[TILE_ROWS][4];
-    int8_t tails[TILE_ROWS][BLOCK];
     int8x16_t x[TILE_ROWS];
     int8x8_t half[TILE_ROWS];
-    size_t begin = 0;
+    size_t d = 0;
 
-    if (rest && !room) /* then there is one run */
-        neon_copy_tails(tails, *runs + whole, at, rows, rest);
     if (whole > 0) {
         UNROLL
         for (size_t r = 0; r < rows; r++)
             x[r] = vld1q_s8(*runs + at[r]);
         weights = add(partial, x, weights, rows, cols, int4, true);
-        begin = BLOCK;
+        d = BLOCK;
     } else {
         UNROLL
         for (size_t r = 0; r < rows; r++)
@@ -179,25 +177,24 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
         for (size_t c = 0; c < cols; c++)
             partial[r][c] = vdupq_n_s32(0);
     }
-    for (; runs < end; runs++, begin = 0) {
-        const int8_t *a = *runs + begin, *behind = *runs + whole;
+    for (; runs < end; runs++, d = 0) {
+        const int8_t *a = *runs;
 
-        for (; a < behind; a += BLOCK) {
+        for (a += d; d < whole; d += BLOCK, a += BLOCK) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
                 x[r] = vld1q_s8(a + at[r]);
             weights = add(partial, x, weights, rows, cols, int4, false);
         }
-        a = room ? a : tails[0];
         if (rest > HALF) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
-                x[r] = vld1q_s8(a + (room ? at[r] : copied[r]));
+                x[r] = vld1q_s8(last ? last : a + at[r]);
             weights = add(partial, x, weights, rows, cols, int4, false);
         } else if (rest > 0) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
-                half[r] = vld1_s8(a + (room ? at[r] : copied[r]));
+                half[r] = vld1_s8(last ? last : a + at[r]);
             weights = add_half(partial, half, weights, rows, cols, int4);
         }
     }
@@ -212,19 +209,28 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
     neon_finish(out, p->cols, sums, rows, cols / LANES, columns, p->rq, p->ending);
 }
 
-INLINE void tiles(int8_t *out, const struct product *p, const int8_t *weights,
-                  const struct columns *columns, size_t rows, size_t cols, bool int4) {
+/* Copies of what all tiles share are out of reach of what is stored. */
+INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
+                  const struct columns *shared_columns, size_t rows, size_t cols, bool int4) {
+    const struct product p = *shared;
+    const struct columns columns = *shared_columns;
+    const size_t whole = p.in.run / BLOCK * BLOCK, rest = p.in.run - whole;
+    const size_t read = rest > HALF ? BLOCK : rest > 0 ? HALF : 0;
+    const size_t roomy = neon_roomy(&p.in, rows, whole + read);
     struct cursor cursor = { 0 };
-    size_t at[TILE_ROWS];
-    size_t r = 0;
+    size_t at[TILE_ROWS], r = 0;
 
-    for (; !int4 && r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        neon_rows_at(at, &p->in, &cursor, TILE_ROWS);
-        tile(out + r * p->cols, p, at, weights, columns, TILE_ROWS, cols, int4);
+    for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
+        neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
+        tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, cols, int4);
     }
-    for (; r < rows; r++) {
-        neon_rows_at(at, &p->in, &cursor, 1);
-        tile(out + r * p->cols, p, at, weights, columns, 1, cols, int4);
+    for (; r < rows; r++, out += p.cols) {
+        int8_t last[BLOCK] = { 0 };
+
+        neon_rows_at(at, &p.in, &cursor, 1);
+        if (r >= roomy) /* then there is one run */
+            (void) memcpy(last, p.in.runs[0] + at[0] + whole, rest);
+        tile(out, &p, at, r < roomy ? NULL : last, weights, &columns, 1, cols, int4);
     }
 }
 

@@ -456,7 +456,7 @@ static bool check_add(add_s8_fn *add) {
 
     for (int i = 0; i < N_ROUNDS && good; i++) {
         const size_t n = random_size(1000), a_step = random_to(5) != 0, b_step = random_to(5) != 0;
-        const struct add_terms terms = {
+        struct add_terms terms = {
             .a_zero_point = (int32_t) random_to(256) - 128,
             .b_zero_point = (int32_t) random_to(256) - 128,
             .out_zero_point = (int32_t) random_to(256) - 128,
@@ -469,6 +469,8 @@ static bool check_add(add_s8_fn *add) {
         };
         int8_t *out = begin();
 
+        if (random_to(2)) /* as in files: the larger scale has a factor of 1/2 */
+            *(random_to(2) ? &terms.a : &terms.b) = (struct factor){ 1 << 30, 0 };
         fill_values(buffers.in, n, -128, 127);
         fill_values(buffers.other, n, -128, 127);
         naive_add(a_step, b_step, n, &terms);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Convolutions with NEON: matrix products over the pixels of a strip, a run for each filter row.
+ * Short runs would leave most of a vector empty, so they are put together to patches first.
+ */
+#include "models/kernels/neon.h"
+
+enum { PATCHES = 32 }; /* put together at a time */
+
+static size_t run_bytes(const struct conv_size *size) {
+    return (size_t) size->window.filter_w * size->in_channels;
+}
+
+static size_t depth_of(const struct conv_size *size) {
+    return (size_t) size->window.filter_h * run_bytes(size);
+}
+
+static bool is_short(const struct conv_size *size) {
+    return size->window.filter_h > 1 && run_bytes(size) < BLOCK;
+}
+
+static size_t patch_bytes(const struct conv_size *size) {
+    return parts(depth_of(size), BLOCK) * BLOCK;
+}
+
+static size_t packed_bytes(const struct conv_size *size, bool int4) {
+    if (is_short(size))
+        return neon_packed_bytes(size->out_channels, 1, depth_of(size), int4);
+    return neon_packed_bytes(size->out_channels, (size_t) size->window.filter_h, run_bytes(size),
+                             int4);
+}
+
+static void pack(void *packed, const int8_t *weight, const struct conv_size *size, bool int4) {
+    if (is_short(size))
+        neon_pack(packed, weight, size->out_channels, 1, depth_of(size), int4);
+    else
+        neon_pack(packed, weight, size->out_channels, (size_t) size->window.filter_h,
+                  run_bytes(size), int4);
+}
+
+static size_t bytes_s8(const struct conv_size *size) {
+    return packed_bytes(size, false);
+}
+
+static size_t bytes_s4(const struct conv_size *size) {
+    return packed_bytes(size, true);
+}
+
+static void pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
+    pack(packed, weight, size, false);
+}
+
+static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *size) {
+    pack(packed, weight, size, true);
+}
+
+static size_t scratch_bytes(const struct conv_size *size) {
+    return neon_strip_bytes(size) + (is_short(size) ? PATCHES * patch_bytes(size) + BLOCK : 0);
+}
+
+/* The next @n pixels as patches; each writes up to 15 bytes into the next one. */
+static void gather(int8_t *patches, const struct lines *in, struct cursor *cursor, size_t n,
+                   size_t pitch) {
+    for (size_t i = 0; i < n; i++, patches += pitch) {
+        int8_t *patch = patches;
+        size_t at[1];
+
+        neon_rows_at(at, in, cursor, 1);
+        for (size_t k = 0; k < in->n_runs; k++, patch += in->run)
+            vst1q_s8(patch, vld1q_s8(in->runs[k] + at[0]));
+    }
+}
+
+static void run_patches(int8_t *out, const struct product *p, int8_t *patches, const void *packed,
+                        const int32_t *bias, size_t rows, product_fn *product) {
+    const size_t depth = p->in.n_runs * p->in.run, pitch = parts(depth, BLOCK) * BLOCK;
+    const int8_t *from = patches;
+    struct product of_patches = *p;
+    struct cursor cursor = { 0 };
+
+    of_patches.in = (struct lines){
+        .runs = &from, .n_runs = 1, .run = depth, .pitch = pitch, .width = PATCHES, .room = SIZE_MAX
+    };
+    for (size_t i = 0; i < rows; i += PATCHES, out += PATCHES * p->cols) {
+        const size_t n = least(PATCHES, rows - i);
+
+        gather(patches, &p->in, &cursor, n, pitch);
+        product(out, &of_patches, packed, bias, n);
+    }
+}
+
+static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                const struct requant *rq, const struct conv_size *size, int8_t *strip,
+                product_fn *product) {
+    const size_t lines = neon_strip_lines(size), out_h = (size_t) size->window.out_h;
+    const int8_t *runs[STRIP_RUNS];
+    const struct product p = {
+        .in = neon_strip_runs(runs, strip, size),
+        .rq = rq,
+        .cols = size->out_channels,
+        .ending = neon_ending(rq, bias, size->out_channels, depth_of(size) << 14, true),
+    };
+    int8_t *patches = strip + neon_strip_bytes(size);
+
+    for (size_t y = 0; y < out_h; y += lines) {
+        const size_t n = least(lines, out_h - y), pixels = n * (size_t) size->window.out_w;
+
+        neon_strip_fill(strip, in, size, (int64_t) y, n);
+        if (is_short(size))
+            run_patches(out, &p, patches, packed, bias, pixels, product);
+        else
+            product(out, &p, packed, bias, pixels);
+        out += pixels * size->out_channels;
+    }
+}
+
+static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct conv_size *size, void *scratch) {
+    run(out, in, packed, bias, rq, size, scratch, neon_product_s8);
+}
+
+static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct conv_size *size, void *scratch) {
+    run(out, in, packed, bias, rq, size, scratch, neon_product_s4);
+}
+
+const struct conv_kernel neon_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8, scratch_bytes,
+                                          run_s8 };
+const struct conv_kernel neon_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4, scratch_bytes,
+                                          run_s4 };
