@@ -145,13 +145,15 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
 /* Copies of what all tiles share are out of reach of what is stored. */
 INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
                   const struct columns *shared_columns, size_t rows, size_t vectors, bool int4) {
-    const struct product p = *shared;
+    const struct requant rq = *shared->rq;
     const struct columns columns = *shared_columns;
+    struct product p = *shared;
     const size_t whole = p.in.run / BLOCK * BLOCK, rest = p.in.run - whole;
     const size_t roomy = neon_roomy(&p.in, rows, whole + (rest > 0 ? BLOCK : 0));
     struct cursor cursor = { 0 };
     size_t at[TILE_ROWS], r = 0;
 
+    p.rq = &rq;
     for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
         neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
         tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, vectors, int4);
@@ -201,13 +203,14 @@ INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, 
 /* One row of whole blocks of columns: as a tile does it, with less around it. */
 INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
                  size_t cols, bool int4) {
-    const struct requant *rq = p->rq;
+    const struct requant rq = *p->rq;
+    const enum ending ending = p->ending;
     const size_t run = p->in.run;
     const int8_t *in = p->in.runs[0];
     const int8x16_t last = neon_load_some(in + run / BLOCK * BLOCK, run % BLOCK);
 
     for (size_t c = 0; c < cols; c += BLOCK) {
-        const struct columns columns = { bias + c, rq->multiplier + c, rq->shift + c, BLOCK };
+        const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, BLOCK };
         int32x4_t sums[1][VECTORS];
         size_t d = 0;
 
@@ -227,7 +230,7 @@ INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, co
         }
         if (run % BLOCK)
             weights = add(sums, &last, weights, parts(run % BLOCK, FOUR), 1, VECTORS, int4);
-        neon_finish(out + c, 0, sums, 1, VECTORS, &columns, rq, p->ending);
+        neon_finish(out + c, 0, sums, 1, VECTORS, &columns, &rq, ending);
     }
 }
 

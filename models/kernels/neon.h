@@ -141,26 +141,35 @@ INLINE int32x4_t neon_scale(int32x4_t x, int32x4_t multiplier, int32x4_t shift, 
     return vrshlq_s32(x, shift);
 }
 
+/** 8 scaled values as int16: saturated, or known to be in it. */
+INLINE int16x8_t neon_halves(int32x4_t a, int32x4_t b, enum ending ending) {
+    if (ending == ENDING_RELU)
+        return vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+    return vqmovn_high_s32(vqmovn_s32(a), b);
+}
+
 /** Clamp @vectors x 4 scaled values to int8; 1 to 4 vectors. */
 INLINE int8x16_t neon_narrow(const int32x4_t *y, size_t vectors, const struct requant *rq,
                              enum ending ending) {
-    const int32x4_t y1 = y[vectors > 1], y2 = y[vectors > 2 ? 2 : 0], y3 = y[vectors > 3 ? 3 : 0];
+    const bool wide = vectors > 2;
     int16x8_t low, high;
     int8x16_t bytes;
 
+    low = neon_halves(y[0], y[vectors > 1], ending);
+    high = wide ? neon_halves(y[2], y[vectors > 3 ? 3 : 2], ending) : low;
     if (ending == ENDING_RELU) {
-        low = vuzp1q_s16(vreinterpretq_s16_s32(y[0]), vreinterpretq_s16_s32(y1));
-        high = vuzp1q_s16(vreinterpretq_s16_s32(y2), vreinterpretq_s16_s32(y3));
+        const uint8x8_t first = vqmovun_s16(low);
+
         return vreinterpretq_s8_u8(
-            veorq_u8(vqmovun_high_s16(vqmovun_s16(low), high), vdupq_n_u8(0x80)));
+            veorq_u8(wide ? vqmovun_high_s16(first, high) : vcombine_u8(first, vdup_n_u8(0)),
+                     vdupq_n_u8(0x80)));
     }
-    low = vqmovn_high_s32(vqmovn_s32(y[0]), y1);
-    high = vqmovn_high_s32(vqmovn_s32(y2), y3);
     if (ending == ENDING_RIGHT) {
         low = vqaddq_s16(low, vdupq_n_s16((int16_t) rq->zero_point));
         high = vqaddq_s16(high, vdupq_n_s16((int16_t) rq->zero_point));
     }
-    bytes = vqmovn_high_s16(vqmovn_s16(low), high);
+    bytes =
+        wide ? vqmovn_high_s16(vqmovn_s16(low), high) : vcombine_s8(vqmovn_s16(low), vdup_n_s8(0));
     bytes = vmaxq_s8(bytes, vdupq_n_s8((int8_t) rq->min));
     return vminq_s8(bytes, vdupq_n_s8((int8_t) rq->max));
 }

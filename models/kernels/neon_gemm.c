@@ -121,6 +121,11 @@ INLINE const int8_t *add(int32x4_t (*sums)[TILE_COLS], const int8x16_t *x, const
     return weights;
 }
 
+/* The sums of 4 vectors of partial ones. */
+INLINE int32x4_t sum4(const int32x4_t *partial) {
+    return vpaddq_s32(vpaddq_s32(partial[0], partial[1]), vpaddq_s32(partial[2], partial[3]));
+}
+
 /* Add eight inputs of each row. */
 INLINE const int8_t *add_half(int32x4_t (*sums)[TILE_COLS], const int8x8_t *x,
                               const int8_t *weights, size_t rows, size_t cols, bool int4) {
@@ -212,14 +217,16 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
 /* Copies of what all tiles share are out of reach of what is stored. */
 INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
                   const struct columns *shared_columns, size_t rows, size_t cols, bool int4) {
-    const struct product p = *shared;
+    const struct requant rq = *shared->rq;
     const struct columns columns = *shared_columns;
+    struct product p = *shared;
     const size_t whole = p.in.run / BLOCK * BLOCK, rest = p.in.run - whole;
     const size_t read = rest > HALF ? BLOCK : rest > 0 ? HALF : 0;
     const size_t roomy = neon_roomy(&p.in, rows, whole + read);
     struct cursor cursor = { 0 };
     size_t at[TILE_ROWS], r = 0;
 
+    p.rq = &rq;
     for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
         neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
         tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, cols, int4);
@@ -273,46 +280,38 @@ INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
     tiles(out, p, unpacked, columns, rows, cols, false);
 }
 
-/* One row of whole blocks of columns: as a tile does it, with less around it. */
+/* One row of pairs of whole blocks of columns: as a tile does it, with less around it. */
 INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
                  size_t cols, bool int4) {
-    enum { AT_ONCE = 4 };
-    const struct requant *rq = p->rq;
-    const size_t run = p->in.run;
+    const struct requant rq = *p->rq;
+    const enum ending ending = p->ending;
+    const size_t run = p->in.run, bytes = block_bytes(TILE_COLS, 1, run, int4);
     const int8_t *in = p->in.runs[0];
 
-    for (size_t c = 0; c < cols; c += TILE_COLS) {
-        const struct columns columns = { bias + c, rq->multiplier + c, rq->shift + c, TILE_COLS };
-        int32x4_t partial[1][TILE_COLS], sums[1][4];
-        const int8x16_t first = vld1q_s8(in);
-        size_t d = BLOCK;
+    for (size_t c = 0; c < cols; c += 2 * TILE_COLS, weights += 2 * bytes) {
+        const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, 2 * TILE_COLS };
+        const int8_t *left = weights, *right = weights + bytes;
+        int32x4_t partial[2][TILE_COLS], sums[1][4];
+        int8x16_t x = vld1q_s8(in);
 
-        weights = add(partial, &first, weights, 1, TILE_COLS, int4, true);
-        for (; d + AT_ONCE * BLOCK <= run; d += AT_ONCE * BLOCK)
-            UNROLL
-        for (size_t i = 0; i < AT_ONCE; i++) {
-            const int8x16_t x = vld1q_s8(in + d + i * BLOCK);
-
-            weights = add(partial, &x, weights, 1, TILE_COLS, int4, false);
-        }
-        for (; d < run; d += BLOCK) {
-            const int8x16_t x = vld1q_s8(in + d);
-
-            weights = add(partial, &x, weights, 1, TILE_COLS, int4, false);
+        left = add(&partial[0], &x, left, 1, TILE_COLS, int4, true);
+        right = add(&partial[1], &x, right, 1, TILE_COLS, int4, true);
+        for (size_t d = BLOCK; d < run; d += BLOCK) {
+            x = vld1q_s8(in + d);
+            left = add(&partial[0], &x, left, 1, TILE_COLS, int4, false);
+            right = add(&partial[1], &x, right, 1, TILE_COLS, int4, false);
         }
         UNROLL
-        for (size_t i = 0; i < TILE_COLS; i += LANES)
-            sums[0][i / LANES] =
-                vaddq_s32(vld1q_s32(columns.bias + i),
-                          vpaddq_s32(vpaddq_s32(partial[0][i], partial[0][i + 1]),
-                                     vpaddq_s32(partial[0][i + 2], partial[0][i + 3])));
-        neon_finish(out + c, 0, sums, 1, TILE_COLS / LANES, &columns, rq, p->ending);
+        for (size_t v = 0; v < 4; v++)
+            sums[0][v] = vaddq_s32(vld1q_s32(columns.bias + v * LANES),
+                                   sum4(&partial[v / 2][v % 2 * LANES]));
+        neon_finish(out + c, 0, sums, 1, 4, &columns, &rq, ending);
     }
 }
 
 INLINE void product(int8_t *out, const struct product *p, const int8_t *weights,
                     const int32_t *bias, size_t rows, bool int4) {
-    const size_t whole = p->cols / TILE_COLS * TILE_COLS, run = p->in.run;
+    const size_t whole = p->cols / (2 * TILE_COLS) * (2 * TILE_COLS), run = p->in.run;
     size_t c = 0;
 
     if (rows == 1 && p->in.n_runs == 1 && run > 0 && run % BLOCK == 0) {
