@@ -352,3 +352,11 @@ size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4);
 /** Fill zeroed @packed from @weight [cols, n_runs, run]. */
 void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
                bool int4);
+
+/** As the fields of struct conv_kernel, for 3 x 3 at stride 1 on images that are not small. */
+bool neon_winograd_takes(const struct conv_size *size);
+size_t neon_winograd_packed_bytes(const struct conv_size *size);
+size_t neon_winograd_scratch_bytes(const struct conv_size *size);
+void neon_winograd_pack(void *packed, const int8_t *weight, const struct conv_size *size);
+void neon_winograd_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                       const struct requant *rq, const struct conv_size *size, void *scratch);

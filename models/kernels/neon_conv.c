@@ -39,6 +39,8 @@ static void pack(void *packed, const int8_t *weight, const struct conv_size *siz
 }
 
 static size_t bytes_s8(const struct conv_size *size) {
+    if (neon_winograd_takes(size))
+        return neon_winograd_packed_bytes(size);
     return packed_bytes(size, false);
 }
 
@@ -47,7 +49,10 @@ static size_t bytes_s4(const struct conv_size *size) {
 }
 
 static void pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    pack(packed, weight, size, false);
+    if (neon_winograd_takes(size))
+        neon_winograd_pack(packed, weight, size);
+    else
+        pack(packed, weight, size, false);
 }
 
 static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *size) {
@@ -56,6 +61,10 @@ static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *
 
 static size_t scratch_bytes(const struct conv_size *size) {
     return neon_strip_bytes(size) + (is_short(size) ? PATCHES * patch_bytes(size) + BLOCK : 0);
+}
+
+static size_t scratch_bytes_s8(const struct conv_size *size) {
+    return neon_winograd_takes(size) ? neon_winograd_scratch_bytes(size) : scratch_bytes(size);
 }
 
 /* The next @n pixels as patches; each writes up to 15 bytes into the next one. */
@@ -116,7 +125,10 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
 
 static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, const struct conv_size *size, void *scratch) {
-    run(out, in, packed, bias, rq, size, scratch, neon_product_s8);
+    if (neon_winograd_takes(size))
+        neon_winograd_run(out, in, packed, bias, rq, size, scratch);
+    else
+        run(out, in, packed, bias, rq, size, scratch, neon_product_s8);
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
@@ -124,7 +136,7 @@ static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int3
     run(out, in, packed, bias, rq, size, scratch, neon_product_s4);
 }
 
-const struct conv_kernel neon_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8, scratch_bytes,
+const struct conv_kernel neon_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8, scratch_bytes_s8,
                                           run_s8 };
 const struct conv_kernel neon_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4, scratch_bytes,
                                           run_s4 };
