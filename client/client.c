@@ -8,6 +8,8 @@
 int client_catch_stop(struct client *client, struct fault *fault) {
     sigset_t stop;
 
+    if (client->stop_fd >= 0)
+        return 0;
     (void) sigemptyset(&stop); /* these three cannot fail with these arguments */
     (void) sigaddset(&stop, SIGINT);
     (void) sigaddset(&stop, SIGTERM);

@@ -25,7 +25,7 @@ struct client {
 typedef int command_fn(struct client *client, struct fault *fault);
 
 command_fn cmd_status, cmd_watch, cmd_events, cmd_sensors, cmd_tasks, cmd_bundles, cmd_config,
-    cmd_reload, cmd_devices, cmd_record, cmd_look, cmd_doctor, cmd_call;
+    cmd_reload, cmd_devices, cmd_record, cmd_look, cmd_doctor, cmd_setup, cmd_call;
 
 /** From now on SIGINT and SIGTERM make client->stop_fd readable and end nothing. Returns 0, -errno.
  */

@@ -7,6 +7,18 @@ _lookoutctl_names() {
         sed -n 's/^{.*"name":"\([^"]*\)".*/\1/p'
 }
 
+# The devices of a kind, by the names for the INI.
+_lookoutctl_devices() {
+    lookoutctl devices --json 2>/dev/null |
+        sed -n "s/^{\"kind\":\"$1\".*\"stable\":\"\([^\"]*\)\".*/\1/p"
+}
+
+# The bundles that are installed.
+_lookoutctl_bundles() {
+    lookoutctl call ListBundles '{"installed":true}' 2>/dev/null |
+        grep -o '{"name":"[^"]*"' | sed 's/.*:"\(.*\)"/\1/'
+}
+
 # The options that `--help` of a command lists.
 _lookoutctl_options() {
     lookoutctl "$@" --help 2>/dev/null | sed -n 's/^  \(--[a-z-]*\).*/\1/p'
@@ -14,7 +26,7 @@ _lookoutctl_options() {
 
 _lookoutctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status watch events sensors tasks bundles config reload devices record look doctor call help"
+    local commands="setup status watch events sensors tasks bundles config reload devices record look doctor call help"
     local command="" one
     COMPREPLY=()
     for one in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -24,6 +36,10 @@ _lookoutctl() {
     --socket | --png) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --task) mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_names tasks)" -- "$word") && return ;;
     --sensor) mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_names sensors)" -- "$word") && return ;;
+    --camera | --microphone)
+        mapfile -t COMPREPLY < <(compgen -W "none $(_lookoutctl_devices "${before#--}")" -- "$word") && return
+        ;;
+    --bundle) mapfile -t COMPREPLY < <(compgen -W "$(_lookoutctl_bundles)" -- "$word") && return ;;
     --label | --since | --count | --for | --min-confidence) return ;;
     esac
     if [[ $word == -* ]]; then

@@ -15,6 +15,11 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "setup", "[OPTIONS]", cmd_setup, 0, 0, "choose camera, microphone, bundle, and begin",
+      "Shows the devices that can be used, each with what it sees or hears now, and the bundles\n"
+      "that are installed; writes a drop-in of your choice, checks it first, keeps the old one,\n"
+      "and reloads. With --yes nothing is asked. Needs root.",
+      "sudo lookoutctl setup --camera none --bundle yard --yes" },
     { "status", "", cmd_status, 0, 0, "what runs, and how well",
       "State of the daemon, its sensors and tasks, mistakes in its configuration, statistics.",
       "lookoutctl status" },

@@ -21,14 +21,15 @@ struct names {
 /** What was asked for. Strings are borrowed from argv or the environment. */
 struct options {
     const char *socket;
-    bool help, version, json, more, scores, long_form, once;
-    struct names tasks, labels, sensors;
-    double min_confidence; /* 0..1 */
-    double for_s;          /* 0: no limit */
-    double count;          /* whole; 0: no limit */
-    const char *since;     /* cursor, NULL for none */
-    const char *png;       /* file, NULL for none */
-    size_t n_words;        /* the command and what follows it */
+    bool help, version, json, more, scores, long_form, once, yes;
+    struct names tasks, labels, sensors, bundles;
+    double min_confidence;           /* 0..1 */
+    double for_s;                    /* 0: no limit */
+    double count;                    /* whole; 0: no limit */
+    const char *since;               /* cursor, NULL for none */
+    const char *png;                 /* file, NULL for none */
+    const char *camera, *microphone; /* a device or "none"; NULL: to be asked for */
+    size_t n_words;                  /* the command and what follows it */
     const char *words[OPTION_WORDS_MAX];
 };
 

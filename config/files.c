@@ -133,6 +133,26 @@ static int find_drop_ins(const struct load_options *options, struct ini_files *f
     return r;
 }
 
+char *drop_in_path(const struct load_options *options, const char *name) {
+    char *path;
+    const int n = options->file ? asprintf(&path, "%s.d/%s", options->file, name)
+                                : asprintf(&path, "%s/etc/lookout/lookoutd.ini.d/%s",
+                                           options->prefix ? options->prefix : "", name);
+
+    return n < 0 ? NULL : path;
+}
+
+/* The drop-in that is to be imagined, even where one of its name was masked. */
+static int add_imagined(const struct load_options *options, struct ini_files *files, size_t first,
+                        struct problems *problems) {
+    char *path = options->drop_in ? drop_in_path(options, options->drop_in) : NULL;
+
+    files->imagined = path;
+    if (!path)
+        return options->drop_in ? -ENOMEM : 0;
+    return add(files, first, path, problems);
+}
+
 int ini_files_find(const struct load_options *options, struct ini_files *files,
                    struct problems *problems) {
     _cleanup_(freep) char *directory = NULL;
@@ -150,7 +170,10 @@ int ini_files_find(const struct load_options *options, struct ini_files *files,
         r = find_drop_ins(options, files, first, problems);
     if (r < 0)
         return r;
-    qsort(files->paths + first, files->n - first, sizeof(files->paths[0]), by_name);
     drop_masked(files);
+    r = add_imagined(options, files, first, problems);
+    if (r < 0)
+        return r;
+    qsort(files->paths + first, files->n - first, sizeof(files->paths[0]), by_name);
     return 0;
 }

@@ -10,6 +10,7 @@ enum { INI_FILES_MAX = 128 };
 struct ini_files {
     size_t n;
     char *paths[INI_FILES_MAX];
+    const char *imagined; /* one of them: the drop-in whose text load_options holds; or NULL */
 };
 
 /**

@@ -322,7 +322,10 @@ int settings_load(const struct load_options *options, struct settings **ret,
         struct fault fault = { "" };
 
         r = begin_file(&loader, files.paths[i]);
-        if (r == 0)
+        if (r == 0 && files.paths[i] == files.imagined)
+            r = ini_read_text(loader.file, options->drop_in_text, strlen(options->drop_in_text),
+                              take_item, &loader);
+        else if (r == 0)
             r = ini_read(loader.file, take_item, &loader, &fault);
         if (r < 0 && r != -ENOMEM) {
             problems_add(problems, "%s", fault.text);

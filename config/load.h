@@ -18,6 +18,9 @@ struct load_options {
     const char
         *file; /* `--config FILE`: read it and FILE.d/<name>.ini only; NULL: the order above */
     const char *prefix; /* put before /usr/lib, /run and /etc, for tests; NULL: "" */
+    /* As if the text stood in the drop-in of that name (where a person puts them, FILE.d or that of
+     * /etc/lookout), whatever stands there; NULL: read what there is. */
+    const char *drop_in, *drop_in_text;
 };
 
 /**
@@ -32,3 +35,7 @@ int settings_load(const struct load_options *options, struct settings **ret,
 /** The same from @n_bytes of text, for tests and fuzzing; @name stands for the file. */
 int settings_load_text(const char *name, const char *text, size_t n_bytes, struct settings **ret,
                        struct problems *problems);
+
+/** Where the drop-in @name of @options belongs. Returns the path, owned by the caller, or NULL
+ * without memory. */
+char *drop_in_path(const struct load_options *options, const char *name);

@@ -127,11 +127,21 @@ static const char *trust_name(enum bundle_trust trust) {
     return "";
 }
 
+static json_t *modalities_json(const struct bundle *bundle) {
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < bundle->n_modalities; i++)
+        (void) json_array_append_new(
+            list, json_string(bundle->modalities[i].kind == MODALITY_SOUND ? "sound" : "picture"));
+    return list;
+}
+
 json_t *bundle_json(const struct bundle *bundle) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "name", bundle->name, "version",
-                     bundle->version, "sha256", bundle->sha256, "licence", bundle->licence,
-                     "non_commercial", bundle->non_commercial, "trust", trust_name(bundle->trust),
-                     "path", text_json(bundle->path));
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o}", "name", bundle->name,
+                     "version", bundle->version, "sha256", bundle->sha256, "licence",
+                     bundle->licence, "non_commercial", bundle->non_commercial, "trust",
+                     trust_name(bundle->trust), "path", text_json(bundle->path), "description",
+                     text_or_null(bundle->description), "modalities", modalities_json(bundle));
 }
 
 json_t *setting_json(const struct settings_line *line) {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/bundle_list.h"
+#include "daemon/check_config.h"
 #include "daemon/client.h"
 #include "daemon/device_list.h"
 #include "daemon/diagnose.h"
@@ -80,7 +82,16 @@ static struct message *list_tasks(const struct request *request) {
 }
 
 static struct message *list_bundles(const struct request *request) {
-    return reply_with("bundles", status_bundles(request->daemon));
+    json_t *bundles, *broken;
+    bool installed = false;
+    const char *wrong;
+
+    if (parameter_bool(request->call->parameters, "installed", &installed, &wrong) < 0)
+        return invalid(wrong);
+    if (!installed)
+        return reply_with("bundles", status_bundles(request->daemon));
+    bundles = bundle_list(request->daemon, &broken);
+    return varlink_reply(json_pack("{s:o, s:o}", "bundles", bundles, "broken", broken), false);
 }
 
 /* NULL: it is answered later. */
@@ -96,6 +107,12 @@ static struct message *get_config(const struct request *request) {
 
 static int add_setting(const struct settings_line *line, void *user) {
     return json_array_append_new(user, setting_json(line));
+}
+
+static struct message *check(const struct request *request) {
+    if (!connection_peer(request->connection)->is_admin)
+        return varlink_error(LOOKOUT ".NotAllowed", json_pack("{s:s}", "needs", peer_needs));
+    return check_config(request->daemon, request->call->parameters);
 }
 
 static struct message *reload(const struct request *request) {
@@ -220,8 +237,9 @@ static const struct method {
     { LOOKOUT ".ListSensors", "", list_sensors },
     { LOOKOUT ".ListDevices", "", list_devices },
     { LOOKOUT ".ListTasks", "", list_tasks },
-    { LOOKOUT ".ListBundles", "", list_bundles },
+    { LOOKOUT ".ListBundles", "installed", list_bundles },
     { LOOKOUT ".GetConfig", "", get_config },
+    { LOOKOUT ".CheckConfig", "name text", check },
     { LOOKOUT ".Reload", "", reload },
     { LOOKOUT ".Record", "sensors", record },
     { LOOKOUT ".StopRecord", "", stop_record },

@@ -149,12 +149,18 @@ static const struct bundle *opened(const struct plan *plan, const char *path) {
     return NULL;
 }
 
+struct bundle_options plan_bundle_options(const struct lookoutd_settings *lookoutd,
+                                          bool skip_selftest) {
+    return (struct bundle_options){ .trusted_dir = TRUSTED_DIR,
+                                    .keys_dir = lookoutd->keys,
+                                    .allow_unsigned = lookoutd->allow_unsigned,
+                                    .skip_selftest = skip_selftest };
+}
+
 /* The bundle of @task, opened or shared. Returns 0, -errno of bundle_open(). */
 static int open_bundle(struct plan *plan, const struct lookoutd_settings *lookoutd,
                        const char *place, const struct bundle **ret, struct fault *fault) {
-    const struct bundle_options options = { .trusted_dir = TRUSTED_DIR,
-                                            .keys_dir = lookoutd->keys,
-                                            .allow_unsigned = lookoutd->allow_unsigned };
+    const struct bundle_options options = plan_bundle_options(lookoutd, false);
     char path[PATH_MAX];
     int r = find_bundle(lookoutd, place, path, fault);
 

@@ -42,6 +42,10 @@ struct plan {
 int plan_new(const struct settings *settings, const struct plan *before, int64_t now_ns,
              struct plan **ret);
 
+/** How the settings want bundles opened; valid as long as they are. */
+struct bundle_options plan_bundle_options(const struct lookoutd_settings *lookoutd,
+                                          bool skip_selftest);
+
 /** NULL is allowed. Returns NULL. */
 struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan *, plan_free)

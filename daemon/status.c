@@ -142,17 +142,21 @@ json_t *status_bundles(const struct daemon *daemon) {
     return list;
 }
 
-json_t *status_errors(const struct daemon *daemon) {
+json_t *problems_json(const struct problems *problems) {
     json_t *list = json_array();
     char more[64];
 
-    for (size_t i = 0; list && i < daemon->problems.n; i++)
-        list = append(list, text_json(daemon->problems.texts[i]));
-    if (list && daemon->problems.n_more > 0) {
-        (void) snprintf(more, sizeof(more), "and %zu more", daemon->problems.n_more);
+    for (size_t i = 0; list && i < problems->n; i++)
+        list = append(list, text_json(problems->texts[i]));
+    if (list && problems->n_more > 0) {
+        (void) snprintf(more, sizeof(more), "and %zu more", problems->n_more);
         list = append(list, json_string(more));
     }
     return list;
+}
+
+json_t *status_errors(const struct daemon *daemon) {
+    return problems_json(&daemon->problems);
 }
 
 static int add_setting(const struct settings_line *line, void *user) {

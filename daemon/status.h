@@ -18,6 +18,7 @@ json_t *status_sensors(const struct daemon *daemon);
 json_t *status_tasks(const struct daemon *daemon);
 json_t *status_tasks_of(const struct daemon *daemon, const char *sensor); /* that use it */
 json_t *status_bundles(const struct daemon *daemon);
+json_t *problems_json(const struct problems *problems);
 json_t *status_errors(const struct daemon *daemon);
 json_t *status_settings(const struct daemon *daemon);
 json_t *status_all(const struct daemon *daemon);

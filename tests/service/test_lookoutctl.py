@@ -70,8 +70,8 @@ class Lookoutctl(unittest.TestCase):
 
     def test_every_command_has_help_with_an_example(self):
         for command in ("status", "watch", "events", "sensors", "tasks", "bundles", "config", "reload",
-                        "devices", "record", "look", "doctor", "call"):
-            self.assertIn(f"Example: lookoutctl {command}", self.run_it(command, "--help"))
+                        "devices", "record", "look", "doctor", "setup", "call"):
+            self.assertRegex(self.run_it(command, "--help"), f"Example: (sudo )?lookoutctl {command}")
             self.assertIn(command, self.run_it("help"))
         self.assertEqual(self.run_it("help"), self.run_it("--help"))
 

@@ -57,7 +57,7 @@ class Answers(unittest.TestCase):
         with self.daemon.client() as client:
             for method in described:
                 self.assertNotEqual(client.call(LOOKOUT + method).get('error'), SERVICE + 'MethodNotFound', method)
-        self.assertEqual(sorted(described), sorted(METHODS + ['Watch', 'Record', 'StopRecord', 'Look']))
+        self.assertEqual(sorted(described), sorted(METHODS + ['Watch', 'Record', 'StopRecord', 'Look', 'CheckConfig']))
 
     def test_answers_have_the_fields_of_the_description(self):
         status = self.daemon.call('Status')

@@ -217,6 +217,38 @@ static struct settings *load_root(const char *root) {
     return settings;
 }
 
+static void an_imagined_drop_in_is_read_in_its_place(void **state) {
+    char root[] = "/tmp/lookout-load-XXXXXX", path[64];
+    struct load_options options = { .prefix = root, .drop_in = "20-b.ini" };
+    _cleanup_(settings_freep) struct settings *settings = NULL;
+    _cleanup_(freep) char *wanted = NULL;
+    struct problems problems = { 0 };
+
+    (void) state;
+    assert_non_null(mkdtemp(root));
+    put(root, "etc/lookout/lookoutd.ini.d/10-a.ini", "[camera gate]\nrate_hz = 1\n");
+    put(root, "etc/lookout/lookoutd.ini.d/20-b.ini", "[camera gate]\nrate_hz = 2\n");
+    put(root, "etc/lookout/lookoutd.ini.d/30-c.ini", "[camera yard]\nrate_hz = 3\n");
+    options.drop_in_text = "[camera gate]\nsize = 320x240\n[camera yard]\nrate_hz = 4\n";
+    assert_int_equal(settings_load(&options, &settings, &problems), 0);
+    assert_true(settings_find(settings, SECTION_CAMERA, "gate")->camera.rate_hz == 1);
+    assert_int_equal(settings_find(settings, SECTION_CAMERA, "gate")->camera.size.width_px, 320);
+    assert_true(settings_find(settings, SECTION_CAMERA, "yard")->camera.rate_hz == 3);
+
+    settings = settings_free(settings);
+    options.drop_in = "40-new.ini";
+    options.drop_in_text = "[camra x]\n";
+    assert_int_equal(settings_load(&options, &settings, &problems), -EBADMSG);
+    assert_int_equal(problems.n, 1);
+    wanted = drop_in_path(&options, "40-new.ini");
+    assert_non_null(wanted);
+    (void) snprintf(path, sizeof(path), "%s/etc/lookout/lookoutd.ini.d/40-new.ini", root);
+    assert_string_equal(wanted, path);
+    assert_memory_equal(problems.texts[0], path, strlen(path));
+    problems_clear(&problems);
+    remove_tree(root);
+}
+
 static void drop_ins_are_merged_by_file_name_and_etc_wins(void **state) {
     char root[] = "/tmp/lookout-load-XXXXXX";
     _cleanup_(settings_freep) struct settings *settings = NULL;
@@ -340,6 +372,7 @@ int main(void) {
         cmocka_unit_test(many_problems_are_counted_not_kept),
         cmocka_unit_test(an_empty_section_counts),
         cmocka_unit_test(relative_paths_start_at_the_directory_of_the_ini),
+        cmocka_unit_test(an_imagined_drop_in_is_read_in_its_place),
         cmocka_unit_test(drop_ins_are_merged_by_file_name_and_etc_wins),
         cmocka_unit_test(a_drop_in_linked_to_dev_null_is_taken_away),
         cmocka_unit_test(nothing_anywhere_is_a_good_configuration),

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/check_config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/event_json.h"
+#include "daemon/status.h"
+#include "daemon/varlink.h"
+
+/* A file name that would be read as a drop-in and lies nowhere else. */
+static bool is_drop_in(const char *name) {
+    const size_t n = name ? strlen(name) : 0;
+
+    return n > 4 && n < NAME_BYTES && name[0] != '.' && !strchr(name, '/') &&
+           strcmp(name + n - 4, ".ini") == 0;
+}
+
+/* Task to why it would not run. */
+static json_t *stopped_json(const struct plan *plan) {
+    json_t *stopped = json_object();
+
+    for (size_t i = 0; stopped && i < plan->n_all_tasks; i++)
+        if (plan->all_tasks[i].reason[0])
+            (void) json_object_set_new(stopped, plan->all_tasks[i].name,
+                                       text_json(plan->all_tasks[i].reason));
+    return stopped;
+}
+
+static struct message *refusal_of(struct problems *problems) {
+    json_t *errors = problems_json(problems);
+
+    problems_clear(problems);
+    return varlink_error("org.lookoutd.Lookout1.BadConfig", json_pack("{s:o}", "errors", errors));
+}
+
+struct message *check_config(const struct daemon *daemon, const json_t *parameters) {
+    const char *const name = json_string_value(json_object_get(parameters, "name"));
+    const char *const text = json_string_value(json_object_get(parameters, "text"));
+    struct load_options load = daemon->load;
+    _cleanup_(settings_freep) struct settings *settings = NULL;
+    _cleanup_(plan_freep) struct plan *plan = NULL;
+    _cleanup_(freep) char *path = NULL;
+    struct problems problems = { 0 };
+    int r;
+
+    if (!is_drop_in(name) || !text)
+        return varlink_error("org.varlink.service.InvalidParameter",
+                             json_pack("{s:s}", "parameter", text ? "name" : "text"));
+    load.drop_in = name;
+    load.drop_in_text = text;
+    r = settings_load(&load, &settings, &problems);
+    if (r == -EBADMSG)
+        return refusal_of(&problems);
+    if (r == 0)
+        r = plan_new(settings, daemon->plan, now_ns(), &plan);
+    path = drop_in_path(&load, name);
+    if (r < 0 || !path)
+        return NULL;
+    return varlink_reply(
+        json_pack("{s:o, s:o}", "path", text_json(path), "stopped", stopped_json(plan)), false);
+}
