@@ -248,7 +248,7 @@ static void show_next(const struct setup *setup) {
     say(setup, COLOUR_NONE, "");
     say(setup, COLOUR_NONE, "What you can do now:");
     say(setup, COLOUR_NONE, "  lookoutctl watch                 events as they come");
-    (void) fprintf(setup->client->screen.out, "  sudo lookoutctl look %-10s what the network %s\n",
+    (void) fprintf(setup->client->screen.out, "  sudo lookoutctl look %-11s what the network %s\n",
                    camera, setup->choice.camera ? "sees" : "hears"); /* main() looks at ferror() */
     say(setup, COLOUR_NONE, "  lookoutctl doctor                what is not as it should be");
     say(setup, COLOUR_NONE,

@@ -18,6 +18,7 @@ enum {
 };
 
 /* From when on something is worth a person's time. */
+static const double QUALITY_LOW = 0.5;    /* a modality begins to be left out */
 static const double HOT_C = 80;           /* the Pi slows itself down from here on */
 static const double WINDOWS_SHARE = 0.01; /* of all that were due, dropped or late */
 static const double WINDOWS_LEAST = 10;   /* fewer happen when sensors start */
@@ -167,6 +168,12 @@ static void check_sensor(struct doctor *doctor, const json_t *sensor) {
     }
     if (rate > 0 && !strstr(format, " Hz")) /* of sound, it is in the format */
         (void) snprintf(rate_text, sizeof(rate_text), ", %g/s", rate);
+    if (field_number(sensor, "quality") < QUALITY_LOW) {
+        add(doctor, check, note,
+            "`sudo lookoutctl look` shows what comes; perhaps it is only night",
+            "%s%s, quality %.0f %% now", format, rate_text, field_number(sensor, "quality") * 100);
+        return;
+    }
     if (hours > 0 && n_gaps > GAPS_PER_HOUR && (double) n_gaps / hours > GAPS_PER_HOUR)
         add(doctor, check, warning, what_to_do_about("frequent gaps"),
             "%s%s, %" PRId64 " gaps, %.0f an hour", format, rate_text, n_gaps,

@@ -200,6 +200,7 @@ static void a_sick_daemon_is_told_so(void **state) {
         STATUS("'a.ini:3: [camra]: unknown section'",
                "{'name': 'gate', 'state': 'lost', 'reason': 'no such device'},"
                "{'name': 'yard', 'state': 'degraded', 'reason': 'dark'},"
+               "{'name': 'night', 'state': 'running', 'quality': 0.1},"
                "{'name': 'mic', 'state': 'running', 'format': 'S16_LE 48000 Hz', 'rate': 48000, "
                "'n_gaps': 500}",
                "{'name': 'watch', 'state': 'stopped', 'reason': 'no bundle'}",
@@ -210,6 +211,7 @@ static void a_sick_daemon_is_told_so(void **state) {
     assert_string_equal(state_of(findings, "configuration"), "bad");
     assert_string_equal(state_of(findings, "sensor gate"), "bad");
     assert_string_equal(state_of(findings, "sensor yard"), "warning");
+    assert_string_equal(state_of(findings, "sensor night"), "note");
     assert_string_equal(state_of(findings, "sensor mic"), "warning");
     assert_string_equal(state_of(findings, "task watch"), "bad");
     assert_string_equal(state_of(findings, "speed"), "warning");
