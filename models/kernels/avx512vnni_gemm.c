@@ -166,13 +166,30 @@ INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const struct rows *from, const 
     multiply(sums, in, STEP_BYTES_MAX, weights, p->block_bytes, rows, vectors, int4, flip);
 }
 
+/* A fourth of 4 x 16 outputs for each vector. */
+INLINE void store_apart(int8_t *out, __m512i bytes, const struct columns *columns, size_t i,
+                        size_t at_once, size_t vectors) {
+    const size_t cols = columns->product->cols, n = columns->n;
+    const __m128i fourths[] = { _mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1),
+                                _mm512_extracti32x4_epi32(bytes, 2),
+                                _mm512_extracti32x4_epi32(bytes, 3) };
+
+#pragma GCC unroll 16
+    for (size_t k = 0; k < at_once; k++) {
+        const size_t c = (i + k) % vectors * LANES;
+        int8_t *to = out + (i + k) / vectors * cols + c;
+
+        if (c + LANES <= n)
+            _mm_storeu_si128((__m128i *) to, fourths[k]);
+        else if (c < n)
+            _mm_mask_storeu_epi8(to, vnni_lanes(n - c), fourths[k]);
+    }
+}
+
 /* 4 x 16 outputs, of @vectors for a row, from vector @i on. */
 INLINE void store(int8_t *out, __m512i bytes, const struct columns *columns, size_t i,
                   size_t at_once, size_t vectors) {
     const size_t cols = columns->product->cols, n = columns->n;
-    const __m128i quarters[] = { _mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32(bytes, 1),
-                                 _mm512_extracti32x4_epi32(bytes, 2),
-                                 _mm512_extracti32x4_epi32(bytes, 3) };
 
     if (at_once == 4 && (vectors >= 4 || cols == vectors * LANES)) {
         _mm512_storeu_si512(out + i * LANES, bytes); /* lie side by side */
@@ -184,17 +201,7 @@ INLINE void store(int8_t *out, __m512i bytes, const struct columns *columns, siz
                             _mm512_extracti64x4_epi64(bytes, 1));
         return;
     }
-
-#pragma GCC unroll 16
-    for (size_t k = 0; k < at_once; k++) {
-        const size_t c = (i + k) % vectors * LANES;
-        int8_t *to = out + (i + k) / vectors * cols + c;
-
-        if (c + LANES <= n)
-            _mm_storeu_si128((__m128i *) to, quarters[k]);
-        else if (c < n)
-            _mm_mask_storeu_epi8(to, vnni_lanes(n - c), quarters[k]);
-    }
+    store_apart(out, bytes, columns, i, at_once, vectors);
 }
 
 /* Sums become bytes, 4 vectors at a time. */
@@ -210,9 +217,12 @@ INLINE void finish(int8_t *out, __m512i sums[][WIDE_VECTORS], const struct colum
 
 #pragma GCC unroll 16
         for (size_t k = 0; k < at_once; k++) {
-            const size_t v = (i + k) % vectors;
+            const size_t v = (i + k) % vectors, c = columns->c + v * LANES;
+            const struct scaling scaling = /* columns of one row are seldom used again */
+                rows == 1 ? vnni_scaling(rq, c, columns->product->cols - c, once)
+                          : columns->scalings[v];
 
-            y[k] = vnni_scale(sums[(i + k) / vectors][v], &columns->scalings[v], once);
+            y[k] = vnni_scale(sums[(i + k) / vectors][v], &scaling, once);
             y[k] = _mm512_add_epi32(y[k], zero_point);
         }
         for (size_t k = at_once; k < 4; k++)
@@ -318,7 +328,7 @@ static void panel(const struct tile_of tiles[3], const struct product *p, size_t
     columns.c = c;
     columns.n = least(p->cols - c, vectors * LANES);
     columns.once = vnni_once(p->rq, c, columns.n);
-    for (size_t v = 0; v < vectors; v++)
+    for (size_t v = 0; v < vectors && n > 1; v++) /* a tile of one row has its own */
         columns.scalings[v] =
             vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.once);
     rows.out += c;
