@@ -12,7 +12,7 @@ enum {
     TILE_ROWS = 4,        /* x 2 vectors of sums: with weights and values, 14 of the 16 registers */
     WIDE_ITEMS = 12288,   /* room for a panel of rows, and for 16 columns of weights, as int16 */
     UNPACK_ROWS = 8,      /* from so many on it pays to unpack weights first */
-    CONV_WIDTH = 8,       /* outputs in a row that a convolution is worth a strip for */
+    CONV_WIDTH = 5,       /* outputs in a row that a convolution is worth a strip for */
     SCRATCH_BYTES = 4096, /* of a convolution, unless one row of output needs more */
 };
 

@@ -57,6 +57,16 @@ INLINE __mmask64 vnni_bytes(size_t n) {
     return n < VECTOR ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
 }
 
+/** As memset(), for few bytes. */
+INLINE void vnni_fill(int8_t *out, int byte, size_t n) {
+    const __m512i bytes = _mm512_set1_epi8((char) byte);
+
+    for (; n >= VECTOR; n -= VECTOR, out += VECTOR)
+        _mm512_storeu_si512(out, bytes);
+    if (n > 0)
+        _mm512_mask_storeu_epi8(out, vnni_bytes(n), bytes);
+}
+
 INLINE void vnni_copy_flipped(int8_t *out, const int8_t *in, size_t n) {
     size_t i = 0;
 

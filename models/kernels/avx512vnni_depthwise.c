@@ -358,16 +358,6 @@ static void copy_pixels(int8_t *out, const int8_t *in, const struct chunk *chunk
                 out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
 }
 
-/* As memset(), for few bytes. */
-INLINE void fill(int8_t *out, int byte, size_t n) {
-    const __m512i bytes = _mm512_set1_epi8((char) byte);
-
-    for (; n >= VECTOR; n -= VECTOR, out += VECTOR)
-        _mm512_storeu_si512(out, bytes);
-    if (n > 0)
-        _mm512_mask_storeu_epi8(out, vnni_bytes(n), bytes);
-}
-
 /* A plane: of row @y of the image, from column @x on. */
 static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
                        const struct strip *strip, int64_t y, int64_t x) {
@@ -381,12 +371,12 @@ static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
     const size_t last = end < n ? (end > (int64_t) begin ? (size_t) end : begin) : (size_t) n;
     const int64_t first = x + (int64_t) begin * step;
 
-    fill(out, outside, begin * chunk->n);
+    vnni_fill(out, outside, begin * chunk->n);
     if (begin < last)
         copy_pixels(out + begin * chunk->n,
                     in + (size_t) (y * w->in_w + first) * (size->channels / size->multiplier),
                     chunk, (size_t) step, last - begin);
-    fill(out + last * chunk->n, outside, ((size_t) n - last) * chunk->n);
+    vnni_fill(out + last * chunk->n, outside, ((size_t) n - last) * chunk->n);
 }
 
 /* What @rows rows of output see from output pixel (@y, @x) on. */

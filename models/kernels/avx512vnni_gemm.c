@@ -431,6 +431,8 @@ static size_t strip_out_rows(const struct conv_size *size) {
 }
 
 static size_t scratch_bytes(const struct conv_size *size) {
+    if (size->window.filter_h == 1 && size->window.filter_w == 1)
+        return 0;
     return strip_rows(&size->window, strip_out_rows(size)) * strip_row_bytes(size) + STEP_BYTES_MAX;
 }
 
@@ -466,22 +468,30 @@ static void fill_strip(int8_t *strip, const int8_t *in, const struct conv_size *
         const int64_t row = y * w->stride_h - w->pad_top + (int64_t) i;
 
         if (row < 0 || row >= w->in_h) {
-            (void) memset(strip, outside, bytes);
+            vnni_fill(strip, outside, bytes);
             continue;
         }
-        (void) memset(strip, outside, left);
+        vnni_fill(strip, outside, left);
         vnni_copy_flipped(strip + left, in + (size_t) (row * w->in_w) * channels, inside);
-        (void) memset(strip + left + inside, outside, bytes - left - inside);
+        vnni_fill(strip + left + inside, outside, bytes - left - inside);
     }
 }
 
 static void conv(int8_t *out, const int8_t *in, struct product *p, const struct conv_size *size,
-                 int8_t *strip) {
+                 int8_t *strip, bool int4) {
     const struct window *w = &size->window;
     const size_t most = strip_out_rows(size), out_h = (size_t) w->out_h, out_w = (size_t) w->out_w;
     const size_t line_step = (size_t) w->stride_h * strip_row_bytes(size);
     struct rows first = { out, strip, (size_t) w->stride_w * size->in_channels };
 
+    if (w->filter_h == 1 && w->filter_w == 1) { /* a product of some of the image's pixels */
+        first.in = in;
+        p->tiles = int4 ? &gemm_s4_tiles : &gemm_s8_tiles;
+        multiply_all(p, &first, out_w, (size_t) w->stride_h * (size_t) w->in_w * size->in_channels,
+                     out_h);
+        return;
+    }
+    p->tiles = int4 ? &conv_s4_tiles : &conv_s8_tiles;
     p->segment_step = (size_t) w->dilation_h * strip_row_bytes(size);
     for (size_t y = 0, n; y < out_h; y += n, first.out += n * out_w * p->cols) {
         n = least(most, out_h - y);
@@ -495,8 +505,7 @@ static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int
     struct product p = product_of(packed, bias, rq, size->out_channels,
                                   (size_t) size->window.filter_h, segment_of(size), false);
 
-    p.tiles = &conv_s8_tiles;
-    conv(out, in, &p, size, scratch);
+    conv(out, in, &p, size, scratch, false);
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
@@ -504,8 +513,7 @@ static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int
     struct product p = product_of(packed, bias, rq, size->out_channels,
                                   (size_t) size->window.filter_h, segment_of(size), true);
 
-    p.tiles = &conv_s4_tiles;
-    conv(out, in, &p, size, scratch);
+    conv(out, in, &p, size, scratch, true);
 }
 
 const struct gemm_kernel vnni_gemm_s8 = { gemm_bytes_s8, gemm_pack_s8, gemm_s8 };
