@@ -165,7 +165,8 @@ static void tell_offer(struct device_info *info) {
         (void) snprintf(info->why, sizeof(info->why),
                         "it has none of the sample formats s16, s24, s24_3, s32");
         (void) snprintf(info->what_to_do, sizeof(info->what_to_do), "choose another device");
-    }
+    } else
+        (void) devices_holder(info->node, &info->holder); /* it has room for more than one */
 }
 
 void devices_each_microphone(device_fn *fn, void *user) {

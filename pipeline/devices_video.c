@@ -240,8 +240,10 @@ static bool describe_open(int fd, struct device_info *info) {
     tell_formats(fd, formats, n_formats, info);
     if (!info->ours && is_busy(fd))
         devices_tell_busy(info);
-    else
+    else {
         info->usable = true;
+        (void) devices_holder(info->node, &info->holder); /* open, but not streaming */
+    }
     return true;
 }
 
