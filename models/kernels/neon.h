@@ -89,6 +89,14 @@ enum ending {
     ENDING_RELU,  /* also: clamped at the zero point -128, and no result leaves int16 */
 };
 
+/** Largest shift and result so far, with 4 more columns whose sums stay within @sum. */
+INLINE void neon_bound(int32x4_t *shifts, int32x4_t *most, int32x4_t multiplier, int32x4_t shift,
+                       int32x4_t sum) {
+    /* A multiplier of 0 has a shift of 0, which is as good as any. */
+    *shifts = vmaxq_s32(*shifts, vaddq_s32(shift, vreinterpretq_s32_u32(vceqzq_s32(multiplier))));
+    *most = vmaxq_s32(*most, vrshlq_s32(vqrdmulhq_s32(sum, multiplier), shift));
+}
+
 /**
  * How the sums of @cols columns end, none of which is further from its bias than @reach; if there
  * are
@@ -109,15 +117,13 @@ INLINE enum ending neon_ending(const struct requant *rq, const int32_t *bias, si
         for (size_t v = 0; v < BLOCK; v += LANES)
             shifts = vmaxq_s32(shifts, vld1q_s32(rq->shift + c + v));
     }
-    for (; c < cols; c += LANES) {
-        const int32x4_t multiplier = neon_load4(rq->multiplier + c, cols - c, 0);
-        const int32x4_t shift = neon_load4(rq->shift + c, cols - c, -1);
-        const int32x4_t sum = vqaddq_s32(vqabsq_s32(neon_load4(bias + c, cols - c, 0)), far);
-
-        /* A multiplier of 0 has a shift of 0, which is as good as any. */
-        shifts = vmaxq_s32(shifts, vaddq_s32(shift, vreinterpretq_s32_u32(vceqzq_s32(multiplier))));
-        most = vmaxq_s32(most, vrshlq_s32(vqrdmulhq_s32(sum, multiplier), shift));
-    }
+    for (; c + LANES <= cols; c += LANES)
+        neon_bound(&shifts, &most, vld1q_s32(rq->multiplier + c), vld1q_s32(rq->shift + c),
+                   vqaddq_s32(vqabsq_s32(vld1q_s32(bias + c)), far));
+    if (c < cols)
+        neon_bound(&shifts, &most, neon_load4(rq->multiplier + c, cols - c, 0),
+                   neon_load4(rq->shift + c, cols - c, -1),
+                   vqaddq_s32(vqabsq_s32(neon_load4(bias + c, cols - c, 0)), far));
     if (vmaxvq_s32(shifts) >= 0)
         return ENDING_ANY;
     return relu && vmaxvq_s32(most) < INT16_MAX ? ENDING_RELU : ENDING_RIGHT;
@@ -189,6 +195,12 @@ INLINE void neon_store(int8_t *out, int8x16_t bytes, size_t vectors) {
         last = vectors == 1 ? vgetq_lane_s32(words, 0) : vgetq_lane_s32(words, 2);
         (void) memcpy(out + (vectors - 1) * LANES, &last, sizeof(last));
     }
+}
+
+/** Store 8 bytes in each of two places. */
+INLINE void neon_store_two(int8_t *a, int8_t *b, int8x16_t bytes) {
+    vst1_s8(a, vget_low_s8(bytes));
+    vst1_s8(b, vget_high_s8(bytes));
 }
 
 /** Of some columns, whole vectors of: what their sums begin with and what becomes of them. */

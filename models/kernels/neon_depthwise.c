@@ -116,19 +116,25 @@ static void read_weights(struct block *b, const uint8_t *blocks, bool int4) {
     }
 }
 
-/* The zero point's share is at most 2^22. */
+/* The zero point's share of a bias is at most 2^22. */
 static void read_columns(struct block *b, const uint8_t *sums, const int32_t *bias) {
+    const size_t bytes = b->n * sizeof(int32_t);
     int32_t sum[BLOCK];
 
-    (void) memset(&b->columns, 0, sizeof(b->columns));
+    if (b->n < BLOCK)
+        (void) memset(&b->columns, 0, sizeof(b->columns));
     (void) memcpy(sum, sums + b->first * sizeof(*sum), sizeof(sum));
-    for (size_t i = 0; i < (b->pair ? BLOCK : b->n); i++) {
-        const size_t c = b->first + (b->pair ? i % PAIR_CHANNELS : i);
-
-        b->columns.bias[i] = wrap_sub(bias[c], b->size->in_zero_point * sum[c - b->first]);
-        b->columns.multiplier[i] = b->rq->multiplier[c];
-        b->columns.shift[i] = b->rq->shift[c];
-    }
+    (void) memcpy(b->columns.bias, bias + b->first, bytes);
+    (void) memcpy(b->columns.multiplier, b->rq->multiplier + b->first, bytes);
+    (void) memcpy(b->columns.shift, b->rq->shift + b->first, bytes);
+    for (size_t v = 0; v < BLOCK; v += LANES)
+        vst1q_s32(b->columns.bias + v, vmlsq_n_s32(vld1q_s32(b->columns.bias + v),
+                                                   vld1q_s32(sum + v), b->size->in_zero_point));
+    if (!b->pair)
+        return;
+    (void) memcpy(b->columns.bias + PAIR_CHANNELS, b->columns.bias, bytes);
+    (void) memcpy(b->columns.multiplier + PAIR_CHANNELS, b->columns.multiplier, bytes);
+    (void) memcpy(b->columns.shift + PAIR_CHANNELS, b->columns.shift, bytes);
 }
 
 /* The block's channels of one pixel. */
@@ -147,15 +153,6 @@ struct part {
     int8_t *bytes;
 };
 
-static void fill_outside(int8_t *out, size_t n, const struct block *b) {
-    const int8x16_t outside = vdupq_n_s8((int8_t) b->size->in_zero_point);
-
-    if (b->pair)
-        (void) memset(out, b->size->in_zero_point, n * PAIR_CHANNELS);
-    for (size_t i = 0; i < n && !b->pair; i++)
-        vst1q_s8(out + i * BLOCK, outside);
-}
-
 /* @n pixels of input. */
 static void copy_row(int8_t *out, const int8_t *in, size_t n, const struct block *b) {
     const size_t channels = b->size->channels / b->size->multiplier;
@@ -163,14 +160,16 @@ static void copy_row(int8_t *out, const int8_t *in, size_t n, const struct block
     if (b->pair) {
         (void) memcpy(out, in, n * PAIR_CHANNELS);
     } else if (b->n == BLOCK && b->size->multiplier == 1) {
+        const int8_t *end = in + n * channels;
+
         in += b->first;
-        for (; n > 1; n -= 2, out += 2 * BLOCK, in += 2 * channels) {
+        for (; in + channels < end; in += 2 * channels, out += 2 * BLOCK) {
             const int8x16_t one = vld1q_s8(in), two = vld1q_s8(in + channels);
 
             vst1q_s8(out, one);
             vst1q_s8(out + BLOCK, two);
         }
-        if (n > 0)
+        if (in < end)
             vst1q_s8(out, vld1q_s8(in));
     } else {
         for (size_t i = 0; i < n; i++)
@@ -187,18 +186,15 @@ static void fill_part(const struct part *part, const int8_t *in, const struct bl
     const size_t before = least(left < 0 ? (size_t) -left : 0, columns);
     const int64_t start = left > 0 ? left : 0, room = w->in_w - start;
     const size_t n = room > 0 ? least((size_t) room, columns - before) : 0;
-    int8_t *out = part->bytes;
+    const int64_t first = top < 0 ? -top : 0;
+    const int64_t end = w->in_h - top < part->rows ? w->in_h - top : part->rows;
 
+    (void) memset(part->bytes, b->size->in_zero_point,
+                  (size_t) (part->rows * part->columns) * part->pitch);
     in += (size_t) start * (b->size->channels / b->size->multiplier);
-    for (int64_t i = 0; i < part->rows; i++, out += columns * part->pitch) {
-        if (top + i < 0 || top + i >= w->in_h) {
-            fill_outside(out, columns, b);
-            continue;
-        }
-        fill_outside(out, before, b);
-        copy_row(out + before * part->pitch, in + (size_t) (top + i) * row_bytes, n, b);
-        fill_outside(out + (before + n) * part->pitch, columns - before - n, b);
-    }
+    for (int64_t i = first; i < end; i++)
+        copy_row(part->bytes + ((size_t) i * columns + before) * part->pitch,
+                 in + (size_t) (top + i) * row_bytes, n, b);
 }
 
 INLINE void add_products(int32x4_t *sums, int16x8_t low, int16x8_t high) {
@@ -235,12 +231,11 @@ INLINE void run_3x3(int8_t *out, const int8_t *const *rows, const struct pixels 
                                     .min = b->rq->min,
                                     .max = b->rq->max };
     const size_t step = pixels->step, in_step = pixels->in_step;
-    int32x4_t bias[4], multiplier[4], shift[4], y[4];
+    int32x4_t multiplier[4], shift[4], y[4];
     int8x16_t w[9];
 
     UNROLL
     for (size_t v = 0; v < 4; v++) {
-        bias[v] = vld1q_s32(b->columns.bias + v * LANES);
         multiplier[v] = vld1q_s32(b->columns.multiplier + v * LANES);
         shift[v] = vld1q_s32(b->columns.shift + v * LANES);
     }
@@ -254,7 +249,11 @@ INLINE void run_3x3(int8_t *out, const int8_t *const *rows, const struct pixels 
         int8_t *to = out + line * pixels->line_step;
 
         for (size_t i = pixels->n; i > 0; i--) {
-            int32x4_t sums[4] = { bias[0], bias[1], bias[2], bias[3] };
+            int32x4_t sums[4];
+
+            UNROLL
+            for (size_t v = 0; v < 4; v++) /* there is no register left for these */
+                sums[v] = vld1q_s32(b->columns.bias + v * LANES);
 
             add_pair(sums, vld1q_s8(r0), w[0], vld1q_s8(r0 + column), w[1]);
             add_pair(sums, vld1q_s8(r0 + 2 * column), w[2], vld1q_s8(r1 + 2 * column), w[5]);

@@ -214,6 +214,72 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
     neon_finish(out, p->cols, sums, rows, cols / LANES, columns, p->rq, p->ending);
 }
 
+/* Add two sixteens of two rows. */
+INLINE const int8_t *add_two(int32x4_t (*sums)[TILE_COLS], const int8_t *a, const int8_t *b,
+                             const int8_t *weights, bool first) {
+    const int8x16_t a0 = vld1q_s8(a), a1 = vld1q_s8(a + BLOCK);
+    const int8x16_t b0 = vld1q_s8(b), b1 = vld1q_s8(b + BLOCK);
+    const int8x16_t x[] = { a0, b0 }, y[] = { a1, b1 };
+
+    weights = add(sums, x, weights, TILE_ROWS, TILE_COLS, false, first);
+    return add(sums, y, weights, TILE_ROWS, TILE_COLS, false, false);
+}
+
+/*
+ * The usual case with less around it: pairs of rows of one run of whole eights, 8 columns, clamped
+ * as ReLU does.
+ */
+static void relu_tiles(int8_t *out, const struct product *p, const int8_t *weights,
+                       const struct columns *columns, size_t rows) {
+    const size_t whole = p->in.run / BLOCK * BLOCK, pitch = p->in.pitch, cols = p->cols;
+    const int32_t *biases = columns->bias, *multipliers = columns->multiplier;
+    const int32_t *shifts = columns->shift;
+    const bool half = p->in.run > whole;
+    const int8_t *in = p->in.runs[0];
+
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, in += TILE_ROWS * pitch) {
+        const int8_t *a = in, *b = in + pitch, *behind = in + whole, *w = weights;
+        int32x4_t partial[TILE_ROWS][TILE_COLS], y[4];
+
+        if (behind - a >= 2 * BLOCK) {
+            w = add_two(partial, a, b, w, true);
+            a += 2 * BLOCK;
+            b += 2 * BLOCK;
+        } else {
+            UNROLL
+            for (size_t c = 0; c < TILE_COLS; c++)
+                partial[0][c] = partial[1][c] = vdupq_n_s32(0);
+        }
+        for (; behind - a >= 2 * BLOCK; a += 2 * BLOCK, b += 2 * BLOCK)
+            w = add_two(partial, a, b, w, false);
+        if (a < behind) {
+            const int8x16_t x[] = { vld1q_s8(a), vld1q_s8(b) };
+
+            w = add(partial, x, w, TILE_ROWS, TILE_COLS, false, false);
+            a += BLOCK;
+            b += BLOCK;
+        }
+        if (half) {
+            const int8x8_t x[] = { vld1_s8(a), vld1_s8(b) };
+
+            (void) add_half(partial, x, w, TILE_ROWS, TILE_COLS, false);
+        }
+        UNROLL
+        for (size_t v = 0; v < 2; v++) {
+            const int32x4_t bias = vld1q_s32(biases + v * LANES);
+            const int32x4_t multiplier = vld1q_s32(multipliers + v * LANES);
+            const int32x4_t shift = vld1q_s32(shifts + v * LANES);
+
+            UNROLL
+            for (size_t r = 0; r < TILE_ROWS; r++)
+                y[r * 2 + v] = neon_scale(vaddq_s32(bias, sum4(&partial[r][v * LANES])), multiplier,
+                                          shift, 0, ENDING_RELU);
+        }
+        neon_store_two(out, out + cols, neon_narrow(y, 4, p->rq, ENDING_RELU));
+        out += TILE_ROWS * cols;
+    }
+}
+
 /* Copies of what all tiles share are out of reach of what is stored. */
 INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
                   const struct columns *shared_columns, size_t rows, size_t cols, bool int4) {
@@ -227,6 +293,13 @@ INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weigh
     size_t at[TILE_ROWS], r = 0;
 
     p.rq = &rq;
+    if (!int4 && cols == TILE_COLS && columns.n == TILE_COLS && p.ending == ENDING_RELU &&
+        p.in.n_runs == 1 && p.in.run % HALF == 0 && rows <= p.in.width) {
+        r = rows / TILE_ROWS * TILE_ROWS;
+        relu_tiles(out, &p, weights, &columns, r);
+        out += r * p.cols;
+        cursor = (struct cursor){ r, r * p.in.pitch };
+    }
     for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
         neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
         tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, cols, int4);
