@@ -23,6 +23,7 @@ struct arith_parameters {
     struct factor product; /* MUL */
     struct activation activation;
     add_s8_fn *add;
+    add_f32_fn *add_f32;
 };
 
 /* Strides of @tensor along the dimensions of @out, right-aligned; 0 where it is repeated. */
@@ -200,8 +201,14 @@ static void run_strip_f32(const struct step *step, const struct strip *strip) {
     const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
     const float *a = strip->in[0], *b = strip->in[1];
     float *out = strip->out;
+    const size_t n = rows * step->rows.out_bytes / sizeof(*out);
 
-    for (size_t i = 0; i < rows * step->rows.out_bytes / sizeof(*out); i++)
+    if (p->kind == ARITH_ADD) {
+        p->add_f32(out, a, b, n,
+                   (struct f32_clamp){ p->activation.min_f32, p->activation.max_f32 });
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
         out[i] = clamp_f32(arith_f32(p->kind, a[i], b[i]), &p->activation);
 }
 
@@ -213,6 +220,7 @@ static int plan(const struct op_context *context, struct step *step, enum arith_
     if (!p)
         return op_no_memory(context);
     p->kind = kind;
+    p->add_f32 = f32_of(context->kernels)->add;
     r = op_check_types(context, 0, 2);
     if (r < 0)
         return r;

@@ -300,11 +300,3 @@ int op_window(const struct op_context *context, const struct window_ids *ids,
 size_t op_item_bytes(const struct tflite_tensor *tensor) {
     return tensor->type == TFLITE_FLOAT32 ? sizeof(float) : 1;
 }
-
-const void *op_keep(const struct op_context *context, const void *bytes, size_t n_bytes) {
-    void *copy = pool_zeros(context->pool, n_bytes, 1);
-
-    if (copy)
-        (void) memcpy(copy, bytes, n_bytes);
-    return copy;
-}

@@ -104,9 +104,6 @@ size_t op_item_bytes(const struct tflite_tensor *tensor);
 void op_by_rows(const struct op_context *context, struct step *step, step_strip_fn *run,
                 const struct window *window);
 
-/** A copy of @n_bytes in the model's pool; NULL if memory is short. */
-const void *op_keep(const struct op_context *context, const void *bytes, size_t n_bytes);
-
 static inline float clamp_f32(float x, const struct activation *activation) {
     return x < activation->min_f32   ? activation->min_f32
            : x > activation->max_f32 ? activation->max_f32

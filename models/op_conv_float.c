@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * float32 convolutions: products through OpenBLAS (cblas_sgemm) over patches; depthwise ones as
- * plain loops.
- */
+/* float32 convolutions: products over patches; depthwise ones as they are (kernels/f32.h). */
 #include "models/op_conv.h"
 
-#include <cblas.h>
+#include <errno.h>
 
 #include "models/weights.h"
 
-enum { PATCHES_BYTES = 16384 }; /* of scratch, unless one patch is larger */
+enum { PATCHES_BYTES = 16384 }; /* of scratch, unless a tile is larger */
 
 struct conv_f32 {
     struct conv_shape shape;
-    const float *weight, *bias; /* bias: zeros if there is none */
-    size_t patch_rows;          /* of a product on patches */
+    const struct f32_kernels *kernels;
+    struct f32_clamp clamp;
+    const float *packed;
+    size_t patch_rows; /* of a product on patches */
 };
 
-/* out [rows, out_channels] = clamp(bias + in [rows, depth] x weights). */
-static void product(const struct conv_f32 *p, float *out, const float *in, size_t rows) {
-    const size_t cols = p->shape.out_channels, depth = p->shape.depth;
+struct depthwise_f32 {
+    struct f32_depthwise size;
+    const struct f32_kernels *kernels;
+    struct f32_clamp clamp;
+    const float *weight, *bias;
+};
 
-    for (size_t r = 0; r < rows; r++)
-        (void) memcpy(out + r * cols, p->bias, cols * sizeof(*out));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint) rows, (blasint) cols,
-                (blasint) depth, 1.0f, in, (blasint) depth, p->weight, (blasint) depth, 1.0f, out,
-                (blasint) cols);
-    for (size_t i = 0; i < rows * cols; i++)
-        out[i] = clamp_f32(out[i], &p->shape.activation);
+/* out [rows, out_channels] from in [rows, depth]. */
+static void product(const struct conv_f32 *p, float *out, const float *in, size_t rows) {
+    p->kernels->gemm(out, in, p->packed,
+                     (struct f32_size){ rows, p->shape.out_channels, p->shape.depth }, p->clamp);
 }
 
 static void run_pointwise(const struct step *step, const struct strip *strip) {
@@ -54,63 +53,36 @@ static void run_patches(const struct step *step, const struct strip *strip) {
     }
 }
 
-static void depthwise_pixel(const struct conv_f32 *p, const struct window *w, float *out,
-                            const float *in, int64_t y, int64_t x) {
-    const struct conv_shape *shape = &p->shape;
-    const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
-
-    (void) memcpy(out, p->bias, shape->out_channels * sizeof(*out));
-    for (int64_t ky = rows.first; ky < rows.last; ky++)
-        for (int64_t kx = columns.first; kx < columns.last; kx++) {
-            const float *pixel = in + window_pixel(w, y, x, ky, kx) * shape->in_channels;
-            const float *weight =
-                p->weight + (size_t) (ky * w->filter_w + kx) * shape->out_channels;
-
-            for (size_t c = 0; c < shape->out_channels; c++)
-                out[c] += pixel[c / shape->multiplier] * weight[c];
-        }
-    for (size_t c = 0; c < shape->out_channels; c++)
-        out[c] = clamp_f32(out[c], &shape->activation);
-}
-
 static void run_depthwise(const struct step *step, const struct strip *strip) {
-    const struct conv_f32 *p = step->parameters;
-    const struct window w = strip_window(step, strip);
-    float *out = strip->out;
+    const struct depthwise_f32 *p = step->parameters;
+    struct f32_depthwise size = p->size;
 
-    for (int64_t y = 0; y < w.out_h; y++)
-        for (int64_t x = 0; x < w.out_w; x++, out += p->shape.out_channels)
-            depthwise_pixel(p, &w, out, strip->in[0], y, x);
+    size.window = strip_window(step, strip);
+    p->kernels->depthwise(strip->out, strip->in[0], p->weight, p->bias, &size, p->clamp);
 }
 
-static struct conv_f32 *parameters(const struct op_context *context,
-                                   const struct conv_shape *shape) {
-    const struct tflite_tensor *weights = op_input(context, WEIGHTS_INPUT);
-    const struct tflite_tensor *bias = op_input(context, BIAS_INPUT);
-    struct conv_f32 *p = pool_zeros(context->pool, 1, sizeof(*p));
-
-    if (!p)
-        return NULL;
-    p->shape = *shape;
-    p->weight = op_keep(context, weights->data, weights->n_items * sizeof(float));
-    p->bias = bias ? op_keep(context, bias->data, bias->n_items * sizeof(float))
-                   : pool_zeros(context->pool, shape->out_channels, sizeof(float));
-    return p->weight && p->bias ? p : NULL;
-}
-
-int conv_plan_f32(const struct op_context *context, const struct conv_shape *shape,
-                  struct step *step) {
+/* @weight is [out_channels, depth]. */
+static int plan_product(const struct op_context *context, const struct conv_shape *shape,
+                        const float *weight, struct step *step) {
     const size_t patch_bytes = shape->depth * sizeof(float), pixels = conv_out_pixels(shape);
-    struct conv_f32 *p = parameters(context, shape);
+    struct conv_f32 *p = pool_zeros(context->pool, 1, sizeof(*p));
+    size_t tiles;
 
     if (!p)
+        return op_no_memory(context);
+    p->shape = *shape;
+    p->kernels = f32_of(context->kernels);
+    p->clamp = (struct f32_clamp){ shape->activation.min_f32, shape->activation.max_f32 };
+    p->packed = weights_pack_f32(context, weight, shape->out_channels, shape->depth);
+    if (!p->packed)
         return op_no_memory(context);
     step->parameters = p;
     if (conv_is_pointwise(shape)) {
         op_by_rows(context, step, run_pointwise, NULL);
         return 0;
     }
-    p->patch_rows = patch_bytes < PATCHES_BYTES ? PATCHES_BYTES / patch_bytes : 1;
+    tiles = PATCHES_BYTES / (patch_bytes * p->kernels->tile_rows);
+    p->patch_rows = (tiles > 1 ? tiles : 1) * p->kernels->tile_rows;
     if (p->patch_rows > pixels)
         p->patch_rows = pixels;
     step->scratch_bytes = p->patch_rows * patch_bytes;
@@ -118,13 +90,48 @@ int conv_plan_f32(const struct op_context *context, const struct conv_shape *sha
     return 0;
 }
 
-int depthwise_plan_f32(const struct op_context *context, const struct conv_shape *shape,
-                       struct step *step) {
-    const struct conv_f32 *p = parameters(context, shape);
+int conv_plan_f32(const struct op_context *context, const struct conv_shape *shape,
+                  struct step *step) {
+    const float *weight = weights_copy_f32(context, context->scratch, WEIGHTS_INPUT);
+
+    return weight ? plan_product(context, shape, weight, step) : op_no_memory(context);
+}
+
+static int plan_depthwise(const struct op_context *context, const struct conv_shape *shape,
+                          struct step *step) {
+    struct depthwise_f32 *p = pool_zeros(context->pool, 1, sizeof(*p));
 
     if (!p)
         return op_no_memory(context);
+    *p = (struct depthwise_f32){
+        .size = { shape->window, shape->out_channels, shape->multiplier },
+        .kernels = f32_of(context->kernels),
+        .clamp = { shape->activation.min_f32, shape->activation.max_f32 },
+        .weight = weights_copy_f32(context, context->pool, WEIGHTS_INPUT),
+        .bias = weights_bias_f32(context, context->pool, shape->out_channels),
+    };
+    if (!p->weight || !p->bias)
+        return op_no_memory(context);
     step->parameters = p;
-    op_by_rows(context, step, run_depthwise, &p->shape.window);
+    op_by_rows(context, step, run_depthwise, &p->size.window);
     return 0;
+}
+
+int depthwise_plan_f32(const struct op_context *context, const struct conv_shape *shape,
+                       struct step *step) {
+    const size_t taps = shape->depth, channels = shape->out_channels;
+    const float *weight;
+    float *transposed;
+
+    if (shape->in_channels > 1)
+        return plan_depthwise(context, shape, step);
+
+    weight = weights_copy_f32(context, context->scratch, WEIGHTS_INPUT);
+    transposed = pool_zeros(context->scratch, taps * channels, sizeof(*transposed));
+    if (!weight || !transposed)
+        return op_no_memory(context);
+    for (size_t t = 0; t < taps; t++)
+        for (size_t c = 0; c < channels; c++)
+            transposed[c * taps + t] = weight[t * channels + c];
+    return plan_product(context, shape, transposed, step);
 }

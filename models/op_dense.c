@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * FULLY_CONNECTED. Method: int8 as TensorFlow Lite's reference_integer_ops/fully_connected.h, with
- * the factor of one weight scale rounded to float32 on the way; float32 through cblas_sgemm.
+ * the factor of one weight scale rounded to float32 on the way.
  */
-#include <cblas.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -32,9 +31,10 @@ struct dense_s8 {
 };
 
 struct dense_f32 {
-    struct gemm_size size;
-    const float *weight, *bias;
-    struct activation activation;
+    struct f32_size size;
+    const struct f32_kernels *kernels;
+    struct f32_clamp clamp;
+    const float *packed;
 };
 
 static void run_s8(const struct step *step, const struct strip *strip) {
@@ -49,17 +49,10 @@ static void run_s8(const struct step *step, const struct strip *strip) {
 static void run_f32(const struct step *step, const struct strip *strip) {
     const struct dense_f32 *p = step->parameters;
     const size_t rows = (size_t) (strip->rows.last - strip->rows.first);
-    const struct gemm_size size = { rows * (step->rows.out_bytes / (p->size.cols * sizeof(float))),
-                                    p->size.cols, p->size.depth };
-    float *out = strip->out;
+    struct f32_size size = p->size;
 
-    for (size_t r = 0; r < size.rows; r++)
-        (void) memcpy(out + r * size.cols, p->bias, size.cols * sizeof(*out));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint) size.rows, (blasint) size.cols,
-                (blasint) size.depth, 1.0f, strip->in[0], (blasint) size.depth, p->weight,
-                (blasint) size.depth, 1.0f, out, (blasint) size.cols);
-    for (size_t i = 0; i < size.rows * size.cols; i++)
-        out[i] = clamp_f32(out[i], &p->activation);
+    size.rows = rows * (step->rows.out_bytes / (size.cols * sizeof(float)));
+    p->kernels->gemm(strip->out, strip->in[0], p->packed, size, p->clamp);
 }
 
 /* The output is [rows, out], or x's shape with the last dimension out. */
@@ -154,18 +147,18 @@ static int plan_s8(const struct op_context *context, struct gemm_size size,
 
 static int plan_f32(const struct op_context *context, struct gemm_size size,
                     const struct activation *activation, struct step *step) {
-    const struct tflite_tensor *bias = op_input(context, BIAS_INPUT);
     struct dense_f32 *p = pool_zeros(context->pool, 1, sizeof(*p));
+    const float *weight = weights_copy_f32(context, context->scratch, WEIGHTS_INPUT);
 
-    if (!p)
+    if (!p || !weight)
         return op_no_memory(context);
-    p->size = size;
-    p->activation = *activation;
-    p->weight = op_keep(context, op_input(context, WEIGHTS_INPUT)->data,
-                        size.cols * size.depth * sizeof(float));
-    p->bias = bias ? op_keep(context, bias->data, size.cols * sizeof(float))
-                   : pool_zeros(context->pool, size.cols, sizeof(float));
-    if (!p->weight || !p->bias)
+    *p = (struct dense_f32){
+        .size = { size.rows, size.cols, size.depth },
+        .kernels = f32_of(context->kernels),
+        .clamp = { activation->min_f32, activation->max_f32 },
+        .packed = weights_pack_f32(context, weight, size.cols, size.depth),
+    };
+    if (!p->packed)
         return op_no_memory(context);
     op_by_rows(context, step, run_f32, NULL);
     step->parameters = p;

@@ -18,8 +18,8 @@ struct runner;
 
 /**
  * Make a runner for @model, which is referenced until runner_free().
- * @crew  helps with runs while nobody else has it, and outlives the runner; NULL: no help. int8
- *        outputs are the same bytes with any crew and none.
+ * @crew  helps with runs while nobody else has it, and outlives the runner; NULL: no help. Outputs
+ *        are the same bytes with any crew and none.
  * Returns 0, -ENOMEM.
  */
 int runner_new(struct model *model, struct crew *crew, struct runner **ret);

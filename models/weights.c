@@ -173,3 +173,30 @@ uint64_t weights_count(const struct op_context *context) {
 
     return op_input(context, WEIGHTS_INPUT)->n_items + (bias ? bias->n_items : 0);
 }
+
+const float *weights_copy_f32(const struct op_context *context, struct pool *pool, size_t i) {
+    const struct tflite_tensor *tensor = op_input(context, i);
+    float *copy = pool_zeros(pool, tensor->n_items, sizeof(*copy));
+
+    if (copy)
+        (void) memcpy(copy, tensor->data, tensor->n_items * sizeof(*copy));
+    return copy;
+}
+
+const float *weights_bias_f32(const struct op_context *context, struct pool *pool,
+                              size_t channels) {
+    return op_input(context, BIAS_INPUT) ? weights_copy_f32(context, pool, BIAS_INPUT)
+                                         : pool_zeros(pool, channels, sizeof(float));
+}
+
+const float *weights_pack_f32(const struct op_context *context, const float *weight, size_t cols,
+                              size_t depth) {
+    const struct f32_kernels *kernels = f32_of(context->kernels);
+    const float *bias = weights_bias_f32(context, context->scratch, cols);
+    float *packed = pool_zeros(context->pool, kernels->packed_items(cols, depth), sizeof(*packed));
+
+    if (!bias || !packed)
+        return NULL;
+    kernels->pack(packed, weight, bias, cols, depth);
+    return packed;
+}

@@ -38,5 +38,15 @@ void weights_fold(int32_t *bias, const int8_t *weight, size_t channels, size_t d
 /** [depth, channels] to [channels, depth]. */
 void weights_transpose(int8_t *out, const int8_t *in, size_t depth, size_t channels);
 
+/** A copy of input @i of a float32 layer in @pool; NULL if memory is short. */
+const float *weights_copy_f32(const struct op_context *context, struct pool *pool, size_t i);
+
+/** The biases in @pool, zeros if there are none; NULL if memory is short. */
+const float *weights_bias_f32(const struct op_context *context, struct pool *pool, size_t channels);
+
+/** @weight [cols, depth] and the biases as the kernels want them; NULL if memory is short. */
+const float *weights_pack_f32(const struct op_context *context, const float *weight, size_t cols,
+                              size_t depth);
+
 /** Weights and biases of the layer. */
 uint64_t weights_count(const struct op_context *context);

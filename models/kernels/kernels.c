@@ -41,7 +41,7 @@ unsigned cpu_features(void) {
     if (hwcap & HWCAP_ASIMDDP)
         features |= CPU_DOTPROD;
 #elif defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         features |= CPU_AVX2;
     if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

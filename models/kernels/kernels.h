@@ -13,14 +13,15 @@
 #include <stdint.h>
 
 #include "common/fault.h"
+#include "models/kernels/f32.h"
 #include "models/quant.h"
 #include "models/window.h"
 
 /** What the CPU offers; bits of `needs` below. */
 enum cpu_feature {
-    CPU_NEON = 1 << 0,    /* Pi Zero 2, 3, 4, 5 */
-    CPU_DOTPROD = 1 << 1, /* Pi 5: Cortex-A76, SDOT */
-    CPU_AVX2 = 1 << 2,
+    CPU_NEON = 1 << 0,       /* Pi Zero 2, 3, 4, 5 */
+    CPU_DOTPROD = 1 << 1,    /* Pi 5: Cortex-A76, SDOT */
+    CPU_AVX2 = 1 << 2,       /* and FMA */
     CPU_AVX512VNNI = 1 << 3, /* with F, BW, DQ and VL */
 };
 
@@ -152,7 +153,12 @@ struct kernels {
     const struct depthwise_kernel *depthwise_s8, *depthwise_s4;
     pool_s8_fn *average_pool_s8, *max_pool_s8;
     add_s8_fn *add_s8;
+    const struct f32_kernels *f32; /* NULL: f32_c */
 };
+
+static inline const struct f32_kernels *f32_of(const struct kernels *kernels) {
+    return kernels->f32 ? kernels->f32 : &f32_c;
+}
 
 extern const struct kernels kernels_c;
 extern const struct kernels kernels_avx2;                  /* needs HAVE_AVX2 */

@@ -15,4 +15,5 @@ const struct kernels kernels_avx512vnni = {
     .average_pool_s8 = avx2_average_pool_s8,
     .max_pool_s8 = avx2_max_pool_s8,
     .add_s8 = vnni_add_s8,
+    .f32 = &f32_avx512,
 };

@@ -107,7 +107,7 @@ class Daemon:
         self.log = open(f'{folder}/log', 'wb')
         self.process = subprocess.Popen(
             [f'{build}/daemon/lookoutd', '--config', config, '--socket', self.socket_path, '--state', folder],
-            env={**os.environ, 'NOTIFY_SOCKET': notify_path, 'OPENBLAS_NUM_THREADS': '1'},
+            env={**os.environ, 'NOTIFY_SOCKET': notify_path},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             while b'READY=1' not in notify.recv(4096):

@@ -131,7 +131,7 @@ class Daemon:
             file.write(ini.format(folder=self.folder, source=SOURCE, lookoutd=lookoutd, rest=rest))
 
     def start(self, ready=True):
-        environment = {**os.environ, 'OPENBLAS_NUM_THREADS': '1', **self.environment}
+        environment = {**os.environ, **self.environment}
         arguments = self.arguments or ['--bus', 'none']
         with open(self.log_path, 'ab') as log:
             self.process = subprocess.Popen(

@@ -52,7 +52,7 @@ class FirstHour(unittest.TestCase):
         (programs / 'sudo').write_text('#!/bin/sh\nexec "$@"\n', encoding='ascii')
         (programs / 'sudo').chmod(0o755)
         self.environment = {**os.environ, 'PATH': f'{programs}:{os.environ["PATH"]}', 'HOME': folder.name,
-                            'OPENBLAS_NUM_THREADS': '1', 'LC_ALL': 'C.UTF-8'}
+                            'LC_ALL': 'C.UTF-8'}
 
     def daemon(self, **more):
         daemon = Daemon(**more)

@@ -66,7 +66,7 @@ class Examples(unittest.TestCase):
     def try_out(self, script):
         for said, here in HERE + (('/tmp/l', f'{self.folder.name}/l'), ('/run/lookoutd.sock', self.daemon.path)):
             script = script.replace(said, here)
-        environment = {**os.environ, 'LOOKOUT_SOCKET': self.daemon.path, 'OPENBLAS_NUM_THREADS': '1',
+        environment = {**os.environ, 'LOOKOUT_SOCKET': self.daemon.path,
                        'PATH': f'{self.folder.name}/bin:{os.environ["PATH"]}'}
         done = subprocess.run(['bash', '-euo', 'pipefail', '-c', script], cwd=self.folder.name, env=environment,
                               capture_output=True, text=True, timeout=90, check=False)

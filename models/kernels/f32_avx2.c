@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* float32 in vectors of 8 with AVX2 and FMA. */
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "build this file with -mavx2 -mfma"
+#endif
+
+#define F32_LANES 8
+#define F32_ROWS  6
+#define F32_TABLE f32_avx2
+
+#include "models/kernels/f32_tmpl.c"
