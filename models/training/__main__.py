@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     command("check", "Look at all of the data and say what is wrong with it; training does so first.", "data")
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
+    command("report", "Write calibration, robustness and plots of a finished run to report.html in it.", "data", "run")
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
     grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
@@ -59,7 +60,8 @@ def whole_run(arguments, config, root):
     out = pathlib.Path(arguments.out or HERE / "runs" / config.name)
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
-    check.run(root, config, train.PARTS, say)
+    root = train.cut_recordings(config, root, run, say)
+    check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
     train.made_data(config, run, say)
     common = [arguments.preset, str(root), str(run)]
     common += ["--size", arguments.size] if arguments.size else []
@@ -67,18 +69,21 @@ def whole_run(arguments, config, root):
     for jobs in train.jobs_of(config):
         train.steps(jobs, common, run, say)
     train.finish(config, root, run, out, say)
+    train.tell(config, root, run, say)
 
 
 def one_step(arguments, config, root):
     from . import allocate, check, encode, train, tune
 
     if arguments.command == "check":
-        check.run(root, config, train.PARTS, say)
+        check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
         return
     run = pathlib.Path(arguments.run)
     held = lambda modality: train.stage_of(config, root, run, modality, True, say)
     if arguments.command == "finish":
         train.finish(config, root, run, pathlib.Path(arguments.out), say)
+    elif arguments.command == "report":
+        train.tell(config, root, run, say)
     elif arguments.command == "allocate":
         tune.choose(config, held, run / "bits.json", say)
     elif arguments.command == "frontier":

@@ -45,9 +45,9 @@ def labels_of(root: pathlib.Path, kinds) -> list:
     return by_bytes(found[0])
 
 
-def recordings(root: pathlib.Path) -> dict:
-    """File name -> source recording, from audio.csv where there is one."""
-    table = root / "audio.csv"
+def recordings(root: pathlib.Path, kind: str) -> dict:
+    """File name -> source recording, from audio.csv or images.csv where there is one."""
+    table = root / f"{FOLDERS[kind]}.csv"
     if not table.is_file():
         return {}
     try:
@@ -58,7 +58,7 @@ def recordings(root: pathlib.Path) -> dict:
 
 
 def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
-    source = recordings(root) if kind == "sound" else {}
+    source = recordings(root, kind)
     found = []
     for index, label in enumerate(labels):
         folder = root / FOLDERS[kind] / split / label

@@ -92,10 +92,10 @@ def judge_of(modality, kept: tuple, n_labels: int):
         return None
     y = torch.tensor([e.label for e in kept[0]])
 
-    def judge(model) -> str:
+    def judge(model) -> tuple:
         p = probabilities(model, modality, kept, n_labels)
         loss = -p[torch.arange(len(y)), y].clamp(min=1e-9).log().mean()
-        return f"held out {float((p.argmax(1) == y).float().mean()):.3f} loss {float(loss):.3f}"
+        return float((p.argmax(1) == y).float().mean()), float(loss)
 
     return judge
 

@@ -53,6 +53,19 @@ def sets_of(n: int) -> list:
     return [chosen for size in range(1, n + 1) for chosen in itertools.combinations(range(n), size)]
 
 
+def pairs_of(sides: list) -> list:
+    """(label, windows of each side), the i-th example of a label with the i-th, the shorter lists repeated."""
+    found = []
+    for label in range(int(max(labels.max() for labels, _ in sides)) + 1):
+        lists = []
+        for labels, numbers in sides:
+            which = torch.unique(numbers[labels == label])
+            lists.append([torch.nonzero(numbers == number)[:, 0] for number in which])
+        if all(lists):
+            found += [(label, [items[i % len(items)] for items in lists]) for i in range(max(map(len, lists)))]
+    return found
+
+
 def draw(held: list, experts: list, chosen: tuple, n: int):
     """Examples for which the modalities in @chosen are there: the one with the most examples leads, the others follow its label."""
     lead = max(chosen, key=lambda i: len(held[i].labels))

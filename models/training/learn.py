@@ -109,6 +109,26 @@ def compare(path: pathlib.Path, found: dict, wanted: dict):
             )
 
 
+class Curve:
+    """A table beside the checkpoint: step, loss, and accuracy and loss on what is held out."""
+
+    def __init__(self, checkpoint: pathlib.Path, first: int):
+        self.path = checkpoint.with_suffix(".curve.csv")
+        if first == 0 or not self.path.is_file():
+            self.write("step,loss,accuracy,held loss\n", "w")
+
+    def add(self, step: int, loss: float, held: tuple):
+        held = held or ("", "")
+        self.write(",".join(str(round(value, 4) if value != "" else "") for value in (step, loss, *held)) + "\n", "a")
+
+    def write(self, text: str, mode: str):
+        try:
+            with open(self.path, mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise KeepError(f"{self.path}: cannot be written ({error}); the last checkpoint is kept") from error
+
+
 def cross_entropy(model, batch, drop: float):
     """Weighted, with distributions as targets. @batch: features [n, c, h, w], targets [n, labels], weights [n]."""
     x, y, weight = batch
@@ -120,7 +140,7 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
     """
     Train @model and return the average of its weights.
     @batch_of  function of no arguments: what @loss_of takes.
-    @judge     function of a model: what to print of it now and then, on examples that are not trained on.
+    @judge     function of a model: accuracy and loss on examples that are not trained on, asked now and then.
     @before    function of the step, called before each.
     @loss_of   function of model, batch and dropout.
     """
@@ -136,6 +156,7 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
         first = state["step"]
         torch.manual_seed(settings.seed + first)
         say(f"goes on from step {first} of {steps}")
+    curve = Curve(checkpoint, first)
     began, loss_sum, n_sum = time.monotonic(), 0.0, 0
     model.train()
     for step in range(first, steps):
@@ -155,7 +176,9 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
         if (step + 1) % REPORT_STEPS == 0 or step + 1 == steps:
             left = (time.monotonic() - began) / (step + 1 - first) * (steps - step - 1)
             judged = judge and ((step + 1) % (4 * REPORT_STEPS) == 0 or step + 1 == steps)
-            held = f", {judge(average.model)}" if judged else ""
+            found = judge(average.model) if judged else None
+            held = f", held out {found[0]:.3f} loss {found[1]:.3f}" if found else ""
+            curve.add(step + 1, loss_sum / n_sum, found)
             say(f"step {step + 1}/{steps}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
             loss_sum, n_sum = 0.0, 0
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < steps:

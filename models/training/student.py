@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from . import augment, distil, networks
+from .fuse import pairs_of
 from .teacher import Batch, Taught, TeacherError
 
 LOSSES = {"logits": 1.0, "attention": 1.0, "contrast": 0.1}  # and their weights beside the labels' loss
@@ -114,8 +115,6 @@ def answers(model, held: dict, n_labels: int, batch: int = 256) -> np.ndarray:
     Probabilities [pairs, labels] on what is held out, as `lookout-model eval` pairs it: by label, mean over windows.
     @held  modality -> (features, labels, numbers of the examples), of the modalities that the model sees.
     """
-    from .train import pairs_of
-
     names, found = list(held), []
     model.eval()
     for _, items in pairs_of([(labels, numbers) for _, labels, numbers in held.values()]):
@@ -133,6 +132,4 @@ def answers(model, held: dict, n_labels: int, batch: int = 256) -> np.ndarray:
 
 
 def truth(held: dict) -> np.ndarray:
-    from .train import pairs_of
-
     return np.array([label for label, _ in pairs_of([(labels, numbers) for _, labels, numbers in held.values()])])

@@ -8,16 +8,18 @@ seed, and tuned; with `refit = tune` only the tuning is on everything. The bundl
 learned of the head are weights, biases and temperatures, which go over to them.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
+import pickle
 import shutil
 import subprocess
 import sys
 
 import torch
 
-from . import bundle, card, encode, fuse, learn
+from . import bundle, card, data, encode, evaluate, fuse, learn, recordings, report
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"sound": 5, "picture": 10}  # one in so many is held out
@@ -38,7 +40,27 @@ def made_data(config, run: pathlib.Path, say):
 
 def stage_of(config, root, run, modality, held: bool, say) -> encode.Stage:
     extra = [run / "made"] if (run / "made").is_dir() else []
-    return encode.Stage(config, root, extra, run, PARTS[modality.kind] if held else 0, say)
+    return encode.Stage(config, root, extra, run, parts_of(root, modality.kind) if held else 0, say)
+
+
+def parts_of(root: pathlib.Path, kind: str) -> int:
+    """One in so many is held out. Of what was recorded together, the same recordings for all kinds."""
+    together = all((root / f"{folder}.csv").is_file() for folder in data.FOLDERS.values())
+    return PARTS["sound" if together else kind]
+
+
+def cut_recordings(config, root: pathlib.Path, run: pathlib.Path, say) -> pathlib.Path:
+    """The data set: @root, or what is cut out of the labelled recordings in it."""
+    tables = recordings.found_in(root)
+    if not tables:
+        return root
+    if any((root / folder).is_dir() for folder in data.FOLDERS.values()):
+        raise data.DataError(f"{root}: has examples and recordings ({tables[0].parent.name}); put the recordings in a folder of their own")
+    piece_ms = max((round(float(m.keys["window_ms"])) for m in config.modalities if m.kind == "sound"), default=1000)
+    out = run / "cut"
+    n = recordings.cut(root, out, piece_ms, {m.kind for m in config.modalities})
+    say(f"{n} pieces of {piece_ms} ms out of {len(tables)} recordings")
+    return out
 
 
 def jobs_of(config) -> list:
@@ -96,60 +118,61 @@ def embeddings(config, root, run, say) -> tuple:
 
 def accuracies(fusion: fuse.Fusion, held: list, classifiers: list, modalities) -> dict:
     """On the held-out examples, as `lookout-model eval` counts: pairs by label, mean over a sound's windows."""
-    experts = [h.embeddings @ w.T + b for (h, _), (w, b) in zip(held, classifiers)]
+    sides = [evaluate.Side(h.embeddings @ w.T + b, h.labels, numbers) for (h, numbers), (w, b) in zip(held, classifiers)]
     counts = {}
     for chosen in fuse.sets_of(len(held)):
-        pairs = pairs_of([(held[i][0].labels, held[i][1]) for i in chosen])
-        hits = 0
-        for label, items in pairs:
-            n = max(len(item) for item in items)
-            rows = [torch.zeros(n, len(fusion.bias)) for _ in held]
-            for i, item in zip(chosen, items):
-                rows[i] = experts[i][item].expand(n, -1) if len(item) == 1 else experts[i][item]
-            mask = torch.zeros(n, len(held))
-            mask[:, list(chosen)] = 1
-            scores = (fusion.scores(rows, mask) / fusion.temperature[chosen]).softmax(1).mean(0)
-            hits += int(scores.argmax()) == label
-        counts["+".join(modalities[i].name for i in chosen)] = (hits / len(pairs), len(pairs))
+        p, truth = evaluate.answers(fusion, sides, chosen)
+        counts[evaluate.named(modalities, chosen)] = (evaluate.accuracy(p, truth), len(truth))
     return counts
 
 
-def pairs_of(sides: list) -> list:
-    """(label, windows of each side), the i-th example of a label with the i-th, the shorter lists repeated."""
+def shipped(config, root, run, say) -> list:
+    """The encoders of the bundle."""
     found = []
-    for label in range(int(max(labels.max() for labels, _ in sides)) + 1):
-        lists = []
-        for labels, numbers in sides:
-            which = torch.unique(numbers[labels == label])
-            lists.append([torch.nonzero(numbers == number)[:, 0] for number in which])
-        if all(lists):
-            found += [(label, [items[i % len(items)] for items in lists]) for i in range(max(map(len, lists)))]
+    for modality in config.modalities:
+        stage = stage_of(config, root, run, modality, config.refit == "no", say)
+        found.append(encode.load(stage, modality, "tuned.pt" if config.quantisation else "pt"))
     return found
 
 
 def finish(config, root, run, out: pathlib.Path, say):
-    """Head, int8 graphs and bundle, from encoders that are trained."""
+    """Head, quantised graphs, bundle and report, from encoders that are trained."""
     held, classifiers = embeddings(config, root, run, say)
     fusion = fuse.fit([h for h, _ in held], classifiers, config.seed)
     found = accuracies(fusion, held, classifiers, config.modalities)
     for name, (share, n) in found.items():
         say(f"held out, {name}: {share:.4f} of {n}")
-    graphs, last, samples = {}, [], []
-    for modality in config.modalities:
-        stage = stage_of(config, root, run, modality, config.refit == "no", say)
-        trained = encode.load(stage, modality, "tuned.pt" if config.quantisation else "pt")
-        graphs[modality.name] = trained.graph()
-        last.append(trained.classifier)
-        samples.append(trained.embed(trained.calibration))
-    graphs["head"] = fuse.graph(fusion, last, samples)
-    stage = stage_of(config, root, run, config.modalities[0], False, say)
-    bundle.write(out, config, stage.labels, graphs, fusion.temperature)
-    report = {name: {"accuracy": share, "n": n} for name, (share, n) in found.items()}
-    (run / "held.json").write_text(json.dumps(report, indent=1) + "\n")
+    encoders = shipped(config, root, run, say)
+    for one in encoders:
+        one.model.encoder = one.rounded()
+    graphs = {one.modality.name: one.graph() for one in encoders}
+    graphs["head"] = fuse.graph(fusion, [one.classifier for one in encoders], [one.embed(one.calibration) for one in encoders])
+    labels = stage_of(config, root, run, config.modalities[0], False, say).labels
+    bundle.write(out, config, labels, graphs, fusion.temperature)
+    held_figures = {name: {"accuracy": share, "n": n} for name, (share, n) in found.items()}
+    (run / "held.json").write_text(json.dumps(held_figures, indent=1) + "\n")
+    learn.save(run / "fusion.pt", dataclasses.asdict(fusion))
     bundle.seal(out)
-    card.write(out, config, graphs, report, root, say)
+    card.write(out, config, graphs, held_figures, root, say)
     bundle.seal(out)
     say(f"{out} is ready")
+
+
+def tell(config, root, run: pathlib.Path, say):
+    """figures.json and report.html of a finished run, from the test split, or what is held out if there is none."""
+    encoders = shipped(config, root, run, say)
+    for one in encoders:
+        one.model.encoder = one.rounded()
+    try:
+        fusion = fuse.Fusion(**torch.load(run / "fusion.pt", weights_only=True))
+    except (OSError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise learn.KeepError(f"{run}: not a finished run ({error})") from error
+    labels = stage_of(config, root, run, config.modalities[0], False, say).labels
+    if any(not (root / data.FOLDERS[m.kind] / "test").is_dir() for m in config.modalities):
+        say("no report: a test split is missing")
+        return
+    say("looks at calibration and spoilt sensors")
+    say(f"{report.write(config, evaluate.figures(config, root, encoders, fusion, labels), run)} is ready")
 
 
 def data_set(data: str, name: str) -> pathlib.Path:

@@ -13,6 +13,11 @@ sys.path[:0] = [str(SOURCE / 'tests'), str(SOURCE / 'models')]
 os.environ.setdefault('LOOKOUT_FEATURES', str(BUILD / 'pipeline' / 'liblookout-features.so'))
 
 
+def environment():
+    """For a process that runs the kit."""
+    return os.environ | {'PYTHONPATH': str(SOURCE / 'models'), 'LOOKOUT_MODEL': str(MODEL)}
+
+
 def enter_venv():
     """Go on in the venv's python. If there is no venv, say so in TAP and end: making one takes a download."""
     cache = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Data that would spoil the result is refused before an hour is spent on it, with a sentence for each thing."""
+import io
 import pathlib
 import shutil
 import tempfile
@@ -13,8 +14,9 @@ import numpy as np  # noqa: E402
 
 import soundfile  # noqa: E402
 import tap  # noqa: E402
+from PIL import Image  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import check, config, data, train  # noqa: E402
+from training import check, config, data, recordings, train  # noqa: E402
 
 
 class Data(unittest.TestCase):
@@ -89,6 +91,71 @@ class Data(unittest.TestCase):
         path.write_text(PRESET.replace('rate_hz = 16000', 'rate_hz = 44100'))
         with self.assertRaisesRegex(config.ConfigError, '44100.*resamples'):
             config.read(str(path))
+
+
+class Recordings(unittest.TestCase):
+    """As lookoutctl record writes them: WAV, Motion JPEG with times of capture, pairs.csv."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name) / 'own'
+
+    def record(self, name, rows, n_s=6):
+        """Ten pictures a second, whose red tells the time; sound whose samples are the time in ms."""
+        folder = self.root / name
+        folder.mkdir(parents=True)
+        soundfile.write(folder / 'mic.wav', np.repeat(np.arange(n_s * 1000, dtype=np.int16), 16), 16000, subtype='PCM_16')
+        with open(folder / 'gate.mjpeg', 'wb') as file:
+            for i in range(n_s * 10):
+                picture = io.BytesIO()
+                Image.new('RGB', (48, 32), (4 * i, 0, 0)).save(picture, 'JPEG', quality=95, comment=f'lookout-time-ns={7_000_000_000 + i * 100_000_000}')
+                file.write(picture.getvalue())
+        head = 'recording,sound,sound_start_ms,picture,picture_start_ms,duration_ms,label,split'
+        (folder / 'pairs.csv').write_text('\n'.join([head, *(f'{name},mic.wav,{row}' for row in rows)]) + '\n')
+        return folder
+
+    def cut(self):
+        out = self.root.parent / 'cut'
+        n = recordings.cut(self.root, out, 1000, {'sound', 'picture'})
+        return n, sorted(path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file())
+
+    def test_labelled_stretches_become_pieces_of_what_was_recorded_together(self):
+        self.record('monday', ['0,gate.mjpeg,200,5000,,', '1000,gate.mjpeg,1200,2500,dog,train'])
+        n, files = self.cut()
+        self.assertEqual((n, files), (2, ['audio.csv', 'audio/train/dog/monday-000001000.wav', 'audio/train/dog/monday-000002000.wav',
+                                         'images.csv', 'images/train/dog/monday-000001000.jpg', 'images/train/dog/monday-000002000.jpg']))
+        out = self.root.parent / 'cut'
+        pcm, rate_hz = soundfile.read(out / files[1], dtype='int16')
+        self.assertEqual((rate_hz, len(pcm), pcm[0], pcm[-1]), (16000, 16000, 1000, 1999))
+        with Image.open(out / files[4]) as image:  # at 1.2 + 1 s: the 22nd picture
+            self.assertAlmostEqual(image.getpixel((9, 9))[0], 4 * 22, delta=3)
+        self.assertEqual(data.recordings(out, 'picture')['monday-000001000.jpg'], 'monday')
+
+    def test_recordings_that_are_damaged_or_not_labelled_are_told(self):
+        folder = self.record('monday', ['0,gate.mjpeg,0,5000,,'])
+        for spoil, words in (
+                (lambda: None, 'no labelled recordings'),
+                (lambda: self.label(folder, '0,gate.mjpeg,0,900,dog,train', '0,gate.mjpeg,0,900,cat,test'), 'in train and in test'),
+                (lambda: self.label(folder, '0,,,900,dog,train'), 'dog has no picture with it'),
+                (lambda: self.label(folder, '0,gate.mjpeg,0,900,dog,train') or (folder / 'mic.wav').write_bytes(b'RIFFxxxx'), 'mic.wav'),
+                (lambda: soundfile.write(folder / 'mic.wav', np.zeros((100, 2)), 16000), 'not mono'),
+                (lambda: soundfile.write(folder / 'mic.wav', np.zeros(16000), 16000) or (folder / 'gate.mjpeg').write_bytes(b'\xff\xd8 what'), 'gate.mjpeg'),
+                (lambda: (folder / 'gate.mjpeg').write_bytes(b''), 'no pictures with times')):
+            spoil()
+            with self.assertRaisesRegex(data.DataError, words):
+                self.cut()
+
+    @staticmethod
+    def label(folder, *rows):
+        head = (folder / 'pairs.csv').read_text().splitlines()[0]
+        (folder / 'pairs.csv').write_text('\n'.join([head, *(f'monday,mic.wav,{row}' for row in rows)]) + '\n')
+
+    def test_a_picture_that_is_cut_off_at_the_end_is_left_out(self):
+        folder = self.record('monday', ['0,gate.mjpeg,0,5000,dog,train'])
+        content = (folder / 'gate.mjpeg').read_bytes()
+        self.assertEqual(len(recordings.frames(content, 'x')), 60)
+        self.assertEqual(len(recordings.frames(content[:-30], 'x')), 59)
 
 
 tap.main()

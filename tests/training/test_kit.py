@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The exporter writes what the engine and TensorFlow Lite Micro compute as the kit's integer simulation does."""
 import hashlib
+import html.parser
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -27,7 +27,7 @@ except ImportError:
     runtime = None
 
 GOLDEN = '5947906eb290850f4ba906222335ca9ddfa8088d8a474e1d8afd4f6e305fd9f8'  # SHA-256 of random_graph(0) as a file
-RANDOM_GRAPHS = 40
+RANDOM_GRAPHS = 30
 
 
 def scale(rng):
@@ -324,8 +324,29 @@ class Training(unittest.TestCase):
     def test_a_loss_that_is_no_number_ends_the_run(self):
         batch = lambda: (torch.full((8, 1, 8, 8), float('nan')), torch.full((8, 2), 0.5), torch.ones(8))
         model = networks.Classifier(networks.Encoder(1, networks.Shape.parse('4', '4', 8)), 2, 8)
-        with self.assertRaisesRegex(learn.KeepError, 'no number.*lower rate'):
-            learn.train(model, batch, learn.Settings(3, 1e-3, 0.0, 0.0, 1, {}), pathlib.Path('none'), print)
+        with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(learn.KeepError, 'no number.*lower rate'):
+            learn.train(model, batch, learn.Settings(3, 1e-3, 0.0, 0.0, 1, {}), pathlib.Path(folder) / 'none', print)
+
+
+class Balanced(html.parser.HTMLParser):
+    """Notes tags that are not closed in order, and addresses of anything outside."""
+    VOID = {'meta'}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.wrong, self.outside = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.outside += [value for key, value in attrs if key in ('src', 'href')]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
 
 
 class Path(unittest.TestCase):
@@ -334,16 +355,23 @@ class Path(unittest.TestCase):
             folder = pathlib.Path(folder)
             made_data(folder / 'tiny')
             (folder / 'tiny.ini').write_text(PRESET)
-            environment = os.environ | {'PYTHONPATH': str(kit.SOURCE / 'models'), 'LOOKOUT_MODEL': str(kit.MODEL)}
             done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
-                                  env=environment, capture_output=True, text=True)
+                                  env=kit.environment(), capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
             self.assertEqual(checked.returncode, 0, checked.stderr)
             self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
+            self.look_at_page((folder / 'out.run' / 'report.html').read_text())
             bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
             self.assertEqual(set(bits), {4, 8})
             self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
+    def look_at_page(self, text):
+        page = Balanced()
+        page.feed(text)
+        self.assertEqual((page.wrong, page.open, page.outside), ([], [], []))
+        for words in ('Reliability', 'Confusion', 'SNR 0 dB', 'light x 0.1', 'blur', '500 ms late', 'Cost by threshold', 'sound-held', 'picture-held.tuned'):
+            self.assertIn(words, text)
+
 
 class Presets(unittest.TestCase):
     def refused(self, text, pattern, **options):

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What is said of a finished run: figures by hand, spoilt sensors, plots. test_kit.py looks at the whole page."""
+import re
+import unittest
+
+import kit
+
+kit.enter_venv()
+
+import numpy as np  # noqa: E402
+
+import tap  # noqa: E402
+import torch  # noqa: E402
+from training import evaluate, fuse, plot  # noqa: E402
+
+
+class Figures(unittest.TestCase):
+    def test_adaptive_ece_by_hand(self):
+        """Two bins of two: sure 0.6 and half right, sure 0.9 and all right."""
+        p = np.array([[0.6, 0.4], [0.6, 0.4], [0.9, 0.1], [0.9, 0.1]])
+        truth = np.array([0, 1, 0, 0])
+        bins = [[0.6, 0.5, 2], [0.9, 1.0, 2]]
+        self.assertAlmostEqual(evaluate.adaptive_ece(bins), 0.1)
+        found = evaluate.reliability(p, truth)
+        self.assertEqual(sum(n for _, _, n in found), 4)
+
+    def test_noise_has_the_asked_power(self):
+        pcm = (np.sin(np.arange(16000) / 7) * 3000).astype(np.int16)
+        for snr_db in (20, 10, 0):
+            noise = evaluate.noisy(pcm, snr_db, 1).astype(float) - pcm
+            self.assertAlmostEqual(10 * np.log10(np.mean(pcm.astype(float) ** 2) / np.mean(noise**2)), snr_db, delta=0.2)
+        self.assertIs(evaluate.noisy(pcm, None, 1), pcm)
+
+    def test_late_sound_begins_with_silence_and_keeps_its_length(self):
+        found = evaluate.late(np.arange(1, 16001, dtype=np.int16), 100)
+        self.assertEqual(len(found), 16000)
+        self.assertEqual((found[:1600] != 0).sum(), 0)
+        self.assertEqual(found[1600], 1)
+
+    def test_errors_by_threshold_go_from_false_alarms_to_misses(self):
+        p = np.array([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4]])
+        found = evaluate.errors_by_threshold(p, np.array([0, 0, 1]))
+        self.assertAlmostEqual(found['wrong'][0], 1 / 3)
+        self.assertEqual((found['missed'][0], found['wrong'][-1]), (0, 0))
+        self.assertAlmostEqual(found['missed'][-1], 2 / 3)
+
+    def test_an_interval_holds_the_mean_and_widens_with_dependence(self):
+        right = np.random.default_rng(1).random(400) < 0.8
+        alone = evaluate.interval(right, np.arange(400))
+        together = evaluate.interval(right, np.arange(400) // 50)
+        self.assertLess(alone[0], right.mean())
+        self.assertGreater(alone[1], right.mean())
+        self.assertGreater(together[1] - together[0], 0)
+
+    def test_answers_leave_out_what_is_missing(self):
+        fusion = fuse.Fusion(torch.ones(2), torch.zeros(2, 2), torch.zeros(2), {(0,): 1.0, (1,): 1.0, (0, 1): 1.0})
+        labels, numbers = torch.tensor([0, 1]), torch.arange(2)
+        right = evaluate.Side(torch.tensor([[4.0, 0], [0, 4]]), labels, numbers)
+        wrong = evaluate.Side(torch.tensor([[0.0, 1], [1, 0]]), labels, numbers)
+        for chosen, wanted in (((0,), 1.0), ((1,), 0.0), ((0, 1), 1.0)):
+            self.assertEqual(evaluate.accuracy(*evaluate.answers(fusion, [right, wrong], chosen)), wanted)
+
+
+class Plots(unittest.TestCase):
+    def test_ticks_are_round_and_inside(self):
+        for low, high in ((0, 1), (-3, 8.2), (125000, 354000), (0.78, 0.8501)):
+            found = plot.ticks(low, high)
+            self.assertTrue(2 <= len(found) <= 6, found)
+            self.assertTrue(all(low - 1e-6 <= tick <= high + 1e-6 for tick in found))
+
+    def test_text_is_escaped(self):
+        text = plot.chart('<a>', [{'name': '<b>', 'points': [(0, 0), (1, 1)]}], '<x>', '<y>')
+        self.assertFalse(re.search('<[abxy]>', text))
+
+
+tap.main()
