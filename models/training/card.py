@@ -63,7 +63,7 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.P
     text += (
         f"\nOne run with seed {config.seed}: no spread is known. The held-out column is of encoders that were trained without that "
         f"part, in float32; {shipped}. Weights of the head and temperatures were learned on that same part, so its last row is a "
-        "little too good. The test column is by `lookout-model eval`, the C front end and engine, on the shipped int8 files. "
+        "little too good. The test column is by `lookout-model eval`, the C front end and engine, on the shipped files. "
         "Network, training and head were not chosen by test.\n"
     )
     if found and "per_label" in found:
