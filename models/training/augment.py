@@ -48,6 +48,25 @@ def coloured(x, brightness: float, contrast: float, saturation: float):
     return ((mean + (x - mean) * factor(contrast)) * factor(brightness)).clamp(0, 1)
 
 
+def darkened(x, share: float, least: float):
+    """Low light in a share of the pictures: down to @least of it. Values 0..1."""
+    n = x.shape[0]
+    light = torch.exp(uniform(n, math.log(least), 0))
+    return x * torch.where(torch.rand(n) < share, light, torch.ones(n)).view(n, 1, 1, 1)
+
+
+def blurred(x, share: float, most: float):
+    """A share of the pictures out of focus: Gaussian, standard deviation up to @most pixels."""
+    n, channels, _, _ = x.shape
+    reach = math.ceil(2 * most)
+    width = torch.where(torch.rand(n) < share, uniform(n, 0.2, most), torch.full((n,), 1e-3)).view(n, 1)
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).view(1, -1) / width) ** 2)
+    taps = (taps / taps.sum(1, keepdim=True)).repeat_interleave(channels, 0)
+    y = functional.pad(x, (reach,) * 4, mode="replicate").reshape(1, n * channels, *[side + 2 * reach for side in x.shape[2:]])
+    y = functional.conv2d(y, taps.view(n * channels, 1, 1, -1), groups=n * channels)
+    return functional.conv2d(y, taps.view(n * channels, 1, -1, 1), groups=n * channels).view_as(x)
+
+
 def cut(x, share: float, size: int, fill: float):
     """Cover a random square in a share of the pictures (DeVries and Taylor, Cutout, arXiv 1708.04552)."""
     n, _, rows, columns = x.shape

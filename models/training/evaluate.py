@@ -89,16 +89,17 @@ def answers(fusion: fuse.Fusion, sides: list, chosen: tuple, temperature: float 
     """
     temperature = temperature or fusion.temperature[chosen]
     pairs = pairs_of([(sides[i].labels, sides[i].numbers) for i in chosen])
-    mask = torch.zeros(1, len(sides))
-    mask[0, list(chosen)] = 1
-    found = []
-    for _, items in pairs:
-        n = max(len(item) for item in items)
-        rows = [torch.zeros(n, len(fusion.bias)) for _ in sides]
-        for i, item in zip(chosen, items):
-            rows[i] = sides[i].experts[item[torch.arange(n) % len(item)]]
-        found.append((fusion.scores(rows, mask.expand(n, -1)) / temperature).softmax(1).mean(0))
-    return torch.stack(found).numpy(), np.array([label for label, _ in pairs])
+    counts = [max(len(item) for item in items) for _, items in pairs]
+    owner = torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(counts))
+    rows = [torch.zeros(len(owner), len(fusion.bias)) for _ in sides]
+    for place, i in enumerate(chosen):
+        index = [items[place][torch.arange(n) % len(items[place])] for (_, items), n in zip(pairs, counts)]
+        rows[i] = sides[i].experts[torch.cat(index)]
+    mask = torch.zeros(len(owner), len(sides))
+    mask[:, list(chosen)] = 1
+    p = (fusion.scores(rows, mask) / temperature).softmax(1)
+    total = torch.zeros(len(pairs), p.shape[1]).index_add_(0, owner, p)
+    return (total / torch.tensor(counts).view(-1, 1)).numpy(), np.array([label for label, _ in pairs])
 
 
 def accuracy(p: np.ndarray, truth: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from . import augment
 
+MOST_BLUR_PX, LEAST_LIGHT = 1.5, 0.1
 NOTHING_SHARE = 0.03  # of the pictures are made up and show nothing; their target knows nothing
 
 
@@ -31,7 +32,11 @@ class Batches:
         x = augment.moved(
             x, 0.1, float(keys.get("turn", 8)), 0.15, keys.get("flip") == "yes", keys.get("padding", "reflection")
         )
+        if "blur" in keys:
+            x = augment.blurred(x, float(keys["blur"]), MOST_BLUR_PX)
         x = augment.coloured(x, 0.35, 0.3, 0.3 if x.shape[1] == 3 else 0.0)
+        if "dark" in keys:
+            x = augment.darkened(x, float(keys["dark"]), LEAST_LIGHT)
         if "background" in keys:  # drawn on something that is not black, seen by a camera
             n = len(x)
             level = augment.uniform(n, 0, float(keys["background"])).view(n, 1, 1, 1)

@@ -19,6 +19,7 @@ SILENT_SHARE = 0.08  # of the windows drawn, with a target that knows nothing
 MIX_SHARE, SNR_LOW_DB, SNR_HIGH_DB = 0.5, 3.0, 25.0  # of the windows, with another sound behind them
 PARTLY_SHARE, PARTLY_HEARD = 0.06, 0.3  # of the windows, with too little of a short clip in them to tell what it is
 MOSTLY_HEARD = 0.65  # so much of a short clip must be in its window
+NOISE_SNR_DB = (0.0, 30.0)
 GAIN_DB = (-18.0, 9.0)
 DB = math.log(10.0) / 10  # natural logarithm of energy per decibel
 
@@ -117,6 +118,11 @@ class Batches:
         x = torch.where(
             torch.rand(n, 1, 1, 1) < 0.3, torch.logaddexp(x, noise + augment.uniform(n, -6, 0).view(n, 1, 1, 1)), x
         )
+        share = float(self.modality.keys.get("noise", 0))
+        if share:  # so loud beside what is heard, not beside full scale
+            level = torch.logsumexp(x, (2, 3), keepdim=True) - torch.logsumexp(noise, (2, 3), keepdim=True)
+            level = level - augment.uniform(n, *NOISE_SNR_DB).view(n, 1, 1, 1) * DB
+            x = torch.where(torch.rand(n, 1, 1, 1) < share, torch.logaddexp(x, noise + level), x)
         x = x.clamp(min=self.floor)
         return augment.masked(x, 20, 6, 2)
 

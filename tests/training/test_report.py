@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from training import evaluate, fuse, plot  # noqa: E402
+from training import augment, evaluate, fuse, plot  # noqa: E402
 
 
 class Figures(unittest.TestCase):
@@ -59,6 +59,27 @@ class Figures(unittest.TestCase):
         wrong = evaluate.Side(torch.tensor([[0.0, 1], [1, 0]]), labels, numbers)
         for chosen, wanted in (((0,), 1.0), ((1,), 0.0), ((0, 1), 1.0)):
             self.assertEqual(evaluate.accuracy(*evaluate.answers(fusion, [right, wrong], chosen)), wanted)
+
+
+class Spoilt(unittest.TestCase):
+    """Training can see what the robustness grid asks for."""
+
+    def test_low_light_and_blur_reach_their_share_of_the_pictures(self):
+        torch.manual_seed(1)
+        x = torch.rand(200, 3, 12, 10)
+        for change, kept in ((lambda x, share: augment.darkened(x, share, 0.1), x.mean((1, 2, 3))),
+                             (lambda x, share: augment.blurred(x, share, 1.5), x.var((1, 2, 3)))):
+            self.assertTrue(torch.allclose(change(x, 0.0), x, atol=1e-6))
+            y = change(x, 0.5)
+            self.assertEqual(y.shape, x.shape)
+            changed = (y - x).abs().amax((1, 2, 3)) > 1e-4
+            self.assertTrue(0.35 < float(changed.float().mean()) < 0.65)
+            found = y.mean((1, 2, 3)) if kept[0] > 0.3 else y.var((1, 2, 3))
+            self.assertTrue((found[changed] < kept[changed]).all())
+
+    def test_blur_keeps_the_light(self):
+        x = torch.full((4, 1, 9, 9), 0.7)
+        self.assertTrue(torch.allclose(augment.blurred(x, 1.0, 1.5), x, atol=1e-5))
 
 
 class Plots(unittest.TestCase):
