@@ -96,8 +96,8 @@ def frontier(config, stage_of, path, say):
             for modality in config.modalities:
                 row |= held_figures(budget, modality, allocate.bits_of(budget.items, chosen)[modality.name])
             rows.append(row)
-        say(f"{rows[-len(choices)]}")
-    allocate.write_frontier(path, rows)
+        allocate.write_frontier(path, rows)
+        say(f"{path}: {len(rows)} points, the last with {rows[-1]['bytes']} bytes")
 
 
 def held_figures(budget: Budget, modality, bits: dict) -> dict:
