@@ -164,13 +164,29 @@ struct group chooser_whole(size_t s) {
     return (struct group){ .first = s, .last = s + 1, .over = NONE, .n_calls = 1 };
 }
 
-/* Bytes of steps [first, last) row by row. */
-static size_t row_bytes(struct chooser *chooser, size_t first, size_t last) {
-    size_t *known = &chooser->row_bytes[(last - 1) * GROUP_STEPS_MAX + (last - first - 1)];
-    struct group group = { .first = first, .last = last, .strip_rows = 1 };
+/* Rows of the last output that the steps of @group make at a time. */
+static int32_t least_rows(const struct chooser *chooser, const struct group *group) {
+    const int32_t n = chooser->graph->steps[group->last - 1].rows.n;
+    int32_t together = 1;
 
-    if (*known == 0)
+    for (size_t s = group->first; s < group->last; s++) {
+        const struct step_rows *rows = &chooser->graph->steps[s].rows;
+
+        if (rows->n == n && rows->together > together)
+            together = rows->together;
+    }
+    return together < n ? together : n;
+}
+
+/* Bytes of steps [first, last) in the lowest strips. */
+static size_t least_bytes(struct chooser *chooser, size_t first, size_t last) {
+    size_t *known = &chooser->least_bytes[(last - 1) * GROUP_STEPS_MAX + (last - first - 1)];
+    struct group group = { .first = first, .last = last };
+
+    if (*known == 0) {
+        group.strip_rows = least_rows(chooser, &group);
         *known = strips_bytes(chooser, &group);
+    }
     return *known;
 }
 
@@ -185,7 +201,7 @@ size_t chooser_least_peak(struct chooser *chooser, size_t *peaks) {
         for (size_t first = last; first > longest;) {
             first--;
             if (larger(peaks[first], chooser->live[first]) < peaks[last]) {
-                const size_t peak = larger(peaks[first], row_bytes(chooser, first, last));
+                const size_t peak = larger(peaks[first], least_bytes(chooser, first, last));
 
                 peaks[last] = peak < peaks[last] ? peak : peaks[last];
             }
@@ -199,6 +215,7 @@ size_t chooser_least_peak(struct chooser *chooser, size_t *peaks) {
 /* The highest strips that fit in @peak, all alike; returns false if none do. */
 static bool highest_strips(struct chooser *chooser, struct group *group, size_t peak) {
     const int32_t n = chooser->graph->steps[group->last - 1].rows.n;
+    const int32_t least = least_rows(chooser, group);
     int32_t fits = 0, height = n, n_strips;
 
     for (int32_t beyond = n + 1; beyond - fits > 1; height = fits + (beyond - fits) / 2) {
@@ -208,10 +225,12 @@ static bool highest_strips(struct chooser *chooser, struct group *group, size_t 
         else
             beyond = height;
     }
-    if (fits == 0)
+    if (fits < least)
         return false;
+    fits -= fits < n ? fits % least : 0;
     n_strips = (n + fits - 1) / fits;
-    group->strip_rows = (n + n_strips - 1) / n_strips;
+    height = (n + n_strips - 1) / n_strips;
+    group->strip_rows = (height + least - 1) / least * least;
     return strips_bytes(chooser, group) <= peak;
 }
 
@@ -242,7 +261,7 @@ bool chooser_cheapest(struct chooser *chooser, size_t peak, enum cost cost, stru
             first--;
             if (best[first].cost >= best[last].cost ||
                 !some_step_is_too_large(chooser, first, last, peak) ||
-                row_bytes(chooser, first, last) > peak)
+                least_bytes(chooser, first, last) > peak)
                 continue;
             group = (struct group){ .first = first, .last = last };
             if (highest_strips(chooser, &group, peak))
@@ -298,10 +317,10 @@ int chooser_init(struct chooser *ret, const struct graph *graph, struct pool *sc
 
     chooser.live = pool_zeros(scratch, graph->n_steps + 1, sizeof(*chooser.live));
     chooser.readers = pool_zeros(scratch, graph->n_tensors, sizeof(*chooser.readers));
-    chooser.row_bytes =
-        pool_zeros(scratch, graph->n_steps, GROUP_STEPS_MAX * sizeof(*chooser.row_bytes));
+    chooser.least_bytes =
+        pool_zeros(scratch, graph->n_steps, GROUP_STEPS_MAX * sizeof(*chooser.least_bytes));
     r = graph_lives(graph, scratch, &chooser.lives);
-    if (r < 0 || !chooser.live || !chooser.readers || !chooser.row_bytes)
+    if (r < 0 || !chooser.live || !chooser.readers || !chooser.least_bytes)
         return -ENOMEM;
     for (size_t s = 0; s < graph->n_steps; s++)
         for (size_t i = 0; i < graph->steps[s].n_inputs; i++)

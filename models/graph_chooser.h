@@ -24,9 +24,10 @@ struct best {
 struct chooser {
     const struct graph *graph;
     struct lives lives;
-    size_t *live;      /* [steps] bytes that are there before it and are still needed */
-    int32_t *readers;  /* [tensors] operands of steps, and outputs of the graph, that are it */
-    size_t *row_bytes; /* [steps, GROUP_STEPS_MAX] of groups by last step and length, row by row */
+    size_t *live;        /* [steps] bytes that are there before it and are still needed */
+    int32_t *readers;    /* [tensors] operands of steps, and outputs of the graph, that are it */
+    size_t *least_bytes; /* [steps, GROUP_STEPS_MAX] of groups by last step and length, in the
+                            lowest strips */
     size_t n_measures;
 };
 

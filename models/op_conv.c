@@ -314,6 +314,8 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
     if (p->conv) {
         step->scratch_bytes = p->conv->scratch_bytes(&p->size);
         op_by_rows(context, step, run_conv, &p->size.window);
+        if (p->conv->rows)
+            step->rows.together = (int32_t) p->conv->rows(&p->size);
     } else if (conv_is_pointwise(shape)) {
         op_by_rows(context, step, run_pointwise, NULL);
     } else {

@@ -53,7 +53,8 @@ struct step_rows {
     const struct window
         *window; /* onto the rows of input 0; NULL: row y takes row y of each input */
     size_t n_images;
-    int32_t n;                                   /* rows of one image of the output */
+    int32_t n;        /* rows of one image of the output */
+    int32_t together; /* rows made at a time: strips of a multiple waste nothing; 0, 1: any */
     size_t out_bytes, in_bytes[STEP_ROW_INPUTS]; /* of one row */
 };
 

@@ -363,7 +363,7 @@ static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int
 
 const struct gemm_kernel avx2_gemm_s8 = { bytes_s8, pack_s8, run_s8 };
 const struct gemm_kernel avx2_gemm_s4 = { bytes_s4, pack_s4, run_s4 };
-const struct conv_kernel avx2_conv_s8 = { takes, conv_bytes_s8, conv_pack_s8, scratch_bytes,
-                                          conv_s8 };
-const struct conv_kernel avx2_conv_s4 = { takes, conv_bytes_s4, conv_pack_s4, scratch_bytes,
-                                          conv_s4 };
+const struct conv_kernel avx2_conv_s8 = { takes,         conv_bytes_s8, conv_pack_s8,
+                                          scratch_bytes, conv_s8,       NULL };
+const struct conv_kernel avx2_conv_s4 = { takes,         conv_bytes_s4, conv_pack_s4,
+                                          scratch_bytes, conv_s4,       NULL };

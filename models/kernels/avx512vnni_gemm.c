@@ -518,7 +518,7 @@ static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int
 
 const struct gemm_kernel vnni_gemm_s8 = { gemm_bytes_s8, gemm_pack_s8, gemm_s8 };
 const struct gemm_kernel vnni_gemm_s4 = { gemm_bytes_s4, gemm_pack_s4, gemm_s4 };
-const struct conv_kernel vnni_conv_s8 = { takes, conv_bytes_s8, conv_pack_s8, scratch_bytes,
-                                          conv_s8 };
-const struct conv_kernel vnni_conv_s4 = { takes, conv_bytes_s4, conv_pack_s4, scratch_bytes,
-                                          conv_s4 };
+const struct conv_kernel vnni_conv_s8 = { takes,         conv_bytes_s8, conv_pack_s8,
+                                          scratch_bytes, conv_s8,       NULL };
+const struct conv_kernel vnni_conv_s4 = { takes,         conv_bytes_s4, conv_pack_s4,
+                                          scratch_bytes, conv_s4,       NULL };

@@ -59,7 +59,7 @@ static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int3
     run(out, in, packed, bias, rq, size, scratch, dotprod_product_s4);
 }
 
-const struct conv_kernel dotprod_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8, neon_strip_bytes,
-                                             run_s8 };
-const struct conv_kernel dotprod_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4, neon_strip_bytes,
-                                             run_s4 };
+const struct conv_kernel dotprod_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8,
+                                             neon_strip_bytes, run_s8,   NULL };
+const struct conv_kernel dotprod_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4,
+                                             neon_strip_bytes, run_s4,   NULL };

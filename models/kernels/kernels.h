@@ -118,6 +118,9 @@ struct conv_kernel {
      */
     void (*run)(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                 const struct requant *requant, const struct conv_size *size, void *scratch);
+
+    /** Rows of the output it makes at a time, where part of them costs as much as all; NULL: 1. */
+    size_t (*rows)(const struct conv_size *size);
 };
 
 struct pool_size {

@@ -367,6 +367,7 @@ void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, s
 
 /** As the fields of struct conv_kernel, for 3 x 3 at stride 1 on images that are not small. */
 bool neon_winograd_takes(const struct conv_size *size);
+size_t neon_winograd_rows(const struct conv_size *size);
 size_t neon_winograd_packed_bytes(const struct conv_size *size);
 size_t neon_winograd_scratch_bytes(const struct conv_size *size);
 void neon_winograd_pack(void *packed, const int8_t *weight, const struct conv_size *size);

@@ -136,7 +136,11 @@ static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int3
     run(out, in, packed, bias, rq, size, scratch, neon_product_s4);
 }
 
-const struct conv_kernel neon_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8, scratch_bytes_s8,
-                                          run_s8 };
-const struct conv_kernel neon_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4, scratch_bytes,
-                                          run_s4 };
+static size_t rows_s8(const struct conv_size *size) {
+    return neon_winograd_takes(size) ? neon_winograd_rows(size) : 1;
+}
+
+const struct conv_kernel neon_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8,
+                                          scratch_bytes_s8, run_s8,   rows_s8 };
+const struct conv_kernel neon_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4,
+                                          scratch_bytes,    run_s4,   NULL };

@@ -32,7 +32,7 @@ static size_t tiles_across(const struct conv_size *size) {
 }
 
 /* Rows of output for which there is a strip: of 4 tiles or more. */
-static size_t strip_lines(const struct conv_size *size) {
+size_t neon_winograd_rows(const struct conv_size *size) {
     return tiles_across(size) >= TILES ? OUT : 2 * OUT;
 }
 
@@ -48,7 +48,7 @@ bool neon_winograd_takes(const struct conv_size *size) {
            w->dilation_h == 1 && w->dilation_w == 1 && w->out_w >= WIDTH_LEAST &&
            size->in_channels % DEPTH == 0 && size->in_channels <= DEPTH_MAX &&
            size->out_channels % COLS == 0 &&
-           (strip_lines(size) + 2) * row_bytes(size) <= STRIP_MOST;
+           (neon_winograd_rows(size) + 2) * row_bytes(size) <= STRIP_MOST;
 }
 
 size_t neon_winograd_packed_bytes(const struct conv_size *size) {
@@ -57,7 +57,7 @@ size_t neon_winograd_packed_bytes(const struct conv_size *size) {
 
 size_t neon_winograd_scratch_bytes(const struct conv_size *size) {
     /* Tiles may reach 3 pixels beyond the last row. */
-    return (strip_lines(size) + 2) * row_bytes(size) + OUT * size->in_channels + BLOCK;
+    return (neon_winograd_rows(size) + 2) * row_bytes(size) + OUT * size->in_channels + BLOCK;
 }
 
 /* The six points of three taps, in one direction. */
@@ -270,7 +270,7 @@ static void run_tiles(int8_t *out, const int8_t *strip, const int16_t *weights, 
 
 void neon_winograd_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                        const struct requant *rq, const struct conv_size *size, void *scratch) {
-    const size_t out_h = (size_t) size->window.out_h, lines = strip_lines(size);
+    const size_t out_h = (size_t) size->window.out_h, lines = neon_winograd_rows(size);
     const size_t n_tiles = lines / OUT * tiles_across(size), cols = size->out_channels;
     const int16_t *weights = __builtin_assume_aligned(packed, sizeof(int16_t));
     const struct product p = {
