@@ -233,7 +233,8 @@ ALWAYS_INLINE void row_lanes(float *out, const float *in, const float *weight, c
     for (int64_t x = 0; x < inside.first; x++)
         store(out + x * (int64_t) size->channels,
               clamped(pixel_sum(in, weight, bias, size, y, x), clamp));
-    inside_3x3(out, in, weight, bias, size, clamp, y, inside);
+    if (inside.first < inside.last) /* else there may be fewer taps to load */
+        inside_3x3(out, in, weight, bias, size, clamp, y, inside);
     for (int64_t x = inside.last; x < w->out_w; x++)
         store(out + x * (int64_t) size->channels,
               clamped(pixel_sum(in, weight, bias, size, y, x), clamp));

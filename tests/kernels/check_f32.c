@@ -38,7 +38,7 @@ static size_t random_size(uint32_t most) {
 }
 
 static void *some(size_t n) {
-    void *memory = calloc(n + 1, sizeof(float));
+    void *memory = calloc(n > 0 ? n : 1, sizeof(float));
 
     if (!memory)
         abort();
