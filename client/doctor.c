@@ -174,7 +174,7 @@ static void check_sensor(struct doctor *doctor, const json_t *sensor) {
             "%s%s, quality %.0f %% now", format, rate_text, field_number(sensor, "quality") * 100);
         return;
     }
-    if (hours > 0 && n_gaps > GAPS_PER_HOUR && (double) n_gaps / hours > GAPS_PER_HOUR)
+    if (hours > 0 && (double) n_gaps > GAPS_PER_HOUR && (double) n_gaps / hours > GAPS_PER_HOUR)
         add(doctor, check, warning, what_to_do_about("frequent gaps"),
             "%s%s, %" PRId64 " gaps, %.0f an hour", format, rate_text, n_gaps,
             (double) n_gaps / hours);
