@@ -4,8 +4,11 @@
 #error "build this file with -mavx2 -mfma"
 #endif
 
-#define F32_LANES 8
-#define F32_ROWS  6
-#define F32_TABLE f32_avx2
+#include <immintrin.h>
+
+#define F32_LANES        8
+#define F32_ROWS         6
+#define F32_TABLE        f32_avx2
+#define F32_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 
 #include "models/kernels/f32_tmpl.c"

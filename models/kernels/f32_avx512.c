@@ -4,9 +4,12 @@
 #error "build this file with -mavx512f"
 #endif
 
-#define F32_LANES  16
-#define F32_ROWS   8
-#define F32_TABLE  f32_avx512
-#define F32_NARROW f32_avx2
+#include <immintrin.h>
+
+#define F32_LANES        16
+#define F32_ROWS         8
+#define F32_TABLE        f32_avx512
+#define F32_NARROW       f32_avx2
+#define F32_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 
 #include "models/kernels/f32_tmpl.c"

@@ -4,4 +4,11 @@
 #define F32_ROWS  6
 #define F32_TABLE f32_c
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define F32_FMA(a, b, c) vfmaq_f32(c, a, b)
+#else
+#define F32_FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
 #include "models/kernels/f32_tmpl.c"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * f32_tmpl - the float32 kernels for any width of vectors; the file that includes it defines
- * F32_LANES, F32_ROWS and F32_TABLE, and perhaps F32_NARROW, a table for fewer channels.
+ * F32_LANES, F32_ROWS, F32_TABLE, F32_FMA(a, b, c), which is a x b + c, and perhaps F32_NARROW, a
+ * table for fewer channels. Left to compilers, some sums would be rounded twice and others once.
  *
  * Method: GotoBLAS (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
  * ACM TOMS 34(3), 2008) without its outer blocks, as layers fit in the second cache: panels of two
@@ -33,6 +34,12 @@ ALWAYS_INLINE void store(float *to, lanes x) {
     (void) memcpy(to, &x, sizeof(x));
 }
 
+ALWAYS_INLINE lanes all(float x) {
+    const lanes zero = { 0 };
+
+    return x - zero; /* just x, also if it is -0 */
+}
+
 /* Where @mask is set @a, else @b. */
 ALWAYS_INLINE lanes choose(lane_mask mask, lanes a, lanes b) {
     return (lanes) ((mask & (lane_mask) a) | (~mask & (lane_mask) b));
@@ -40,7 +47,7 @@ ALWAYS_INLINE lanes choose(lane_mask mask, lanes a, lanes b) {
 
 /* As clamp_f32(): what is no number stays. */
 ALWAYS_INLINE lanes clamped(lanes x, struct f32_clamp clamp) {
-    const lanes zero = { 0 }, min = zero + clamp.min, max = zero + clamp.max;
+    const lanes min = all(clamp.min), max = all(clamp.max);
 
     x = choose(x < min, min, x);
     return choose(x > max, max, x);
@@ -94,7 +101,8 @@ ALWAYS_INLINE void tile(float *out, const float *in, const float *panel, struct 
         panel += n_vectors * LANES;
         for (size_t r = 0; r < n_rows; r++)
             for (size_t v = 0; v < n_vectors; v++)
-                sum[r][v] += in[r * size.depth + d] * load(panel + v * LANES);
+                sum[r][v] =
+                    F32_FMA(all(in[r * size.depth + d]), load(panel + v * LANES), sum[r][v]);
     }
     for (size_t r = 0; r < n_rows; r++)
         for (size_t v = 0; v < n_vectors && n > v * LANES; v++)
@@ -130,7 +138,7 @@ static void wide_row(float *out, const float *in, const float *panels, size_t de
         panels += PANEL;
         for (size_t p = 0; p < WIDE; p++)
             for (size_t v = 0; v < 2; v++)
-                sum[p][v] += in[d] * load(panels + p * step + v * LANES);
+                sum[p][v] = F32_FMA(all(in[d]), load(panels + p * step + v * LANES), sum[p][v]);
     }
     for (size_t p = 0; p < WIDE; p++)
         for (size_t v = 0; v < 2; v++)
@@ -178,8 +186,8 @@ ALWAYS_INLINE lanes pixel_sum(const float *in, const float *weight, const float 
 
     for (int64_t ky = rows.first; ky < rows.last; ky++)
         for (int64_t kx = columns.first; kx < columns.last; kx++)
-            sum += load(in + (origin(w, y, x) + tap_pixel(w, ky, kx)) * channels) *
-                   load(weight + (ky * w->filter_w + kx) * channels);
+            sum = F32_FMA(load(in + (origin(w, y, x) + tap_pixel(w, ky, kx)) * channels),
+                          load(weight + (ky * w->filter_w + kx) * channels), sum);
     return sum;
 }
 
@@ -199,7 +207,7 @@ ALWAYS_INLINE void inside_3x3(float *out, const float *in, const float *weight, 
         lanes sum = none;
 
         for (int64_t t = 0; t < TAPS_3X3; t++)
-            sum += load(pixel + tap_pixel(w, t / 3, t % 3) * channels) * taps[t];
+            sum = F32_FMA(load(pixel + tap_pixel(w, t / 3, t % 3) * channels), taps[t], sum);
         store(out + x * channels, clamped(sum, clamp));
     }
 }
