@@ -16,7 +16,8 @@ import random_net
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")]
 import tap
 
-TOOL = os.path.join(os.environ.get("LOOKOUT_BUILD", "build"), "models", "lookout-model")
+TOOL = [*filter(None, [os.environ.get("LOOKOUT_EXE_WRAPPER")]),  # runs a program of another kind of machine
+        os.path.join(os.environ.get("LOOKOUT_BUILD", "build"), "models", "lookout-model")]
 FIRST, LAST = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (0, 40)
 PLANS = ("balanced", "least", "rows")
 
@@ -28,7 +29,7 @@ class Plans(unittest.TestCase):
         self.path = pathlib.Path(folder.name)
 
     def lookout_model(self, plan, *arguments):
-        done = subprocess.run([TOOL, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run([*TOOL, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               encoding="utf-8", timeout=60, env={**os.environ, "LOOKOUT_PLAN": plan})
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
