@@ -275,7 +275,9 @@ static int pack_conv(const struct op_context *context, struct conv_parameters *p
     void *packed;
 
     p->gemm = int4 ? row->gemm_s4 : row->gemm_s8;
-    if (conv && !conv_is_pointwise(&p->shape) && conv->takes(&p->size))
+    if (conv && !conv_is_pointwise(&p->shape) &&
+        window_sees_at_most(&p->size.window, p->size.in_channels, KERNEL_SEES_MAX) &&
+        conv->takes(&p->size))
         p->conv = conv;
     packed =
         pool_zeros(context->pool,
@@ -363,8 +365,11 @@ static void run_depthwise(const struct step *step, const struct strip *strip) {
 static int plan_depthwise_kernel(const struct op_context *context, const struct conv_shape *shape,
                                  const struct weights_s8 *weights, struct step *step) {
     struct depthwise_parameters *p = pool_zeros(context->pool, 1, sizeof(*p));
+    const struct kernels *row =
+        window_sees_at_most(&shape->window, shape->in_channels, KERNEL_SEES_MAX) ? context->kernels
+                                                                                 : &kernels_c;
     const struct depthwise_kernel *kernel =
-        weights->is_int4 ? context->kernels->depthwise_s4 : context->kernels->depthwise_s8;
+        weights->is_int4 ? row->depthwise_s4 : row->depthwise_s8;
     void *packed =
         pool_zeros(context->pool, kernel->packed_bytes(shape->depth, shape->out_channels), 1);
 

@@ -2,6 +2,7 @@
 /* window - which taps of a filter fall inside an image. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,18 @@ static inline struct window window_strip(const struct window *w, int32_t first, 
     strip.in_h = (int32_t) ((below < w->in_h ? below : w->in_h) - begin);
     *ret_row = (int32_t) begin;
     return strip;
+}
+
+/**
+ * Does what one row of the output sees, with the places between its taps and outside, stay below
+ * @most items? Dilations and strides come from outside and may be anything up to 2^31.
+ */
+static inline bool window_sees_at_most(const struct window *w, size_t channels, int64_t most) {
+    const int64_t rows = (int64_t) (w->filter_h - 1) * w->dilation_h + 1;
+    const int64_t columns =
+        (int64_t) (w->out_w - 1) * w->stride_w + (int64_t) (w->filter_w - 1) * w->dilation_w + 1;
+
+    return rows <= most && columns <= most / rows && channels <= (size_t) (most / (rows * columns));
 }
 
 /** Index of the input pixel under tap (ky, kx) of output pixel (y, x); it must be inside. */

@@ -2,9 +2,9 @@
 /*
  * kernels - the engine's inner loops: one table row per instruction set.
  *
- * Rule: every row computes bit for bit what kernels_c computes. The C row is
- * the specification; tests/kernels/check_kernels.c holds every other row to it.
- * No alignment is needed of in and out, and nothing outside the shapes is read.
+ * Rule: every row computes bit for bit what kernels_c computes, but for floats (f32.h). The C row
+ * is the specification; tests/kernels/check_kernels.c holds every other row to it. No alignment is
+ * needed of in and out, and nothing outside the shapes is read.
  */
 #pragma once
 
@@ -58,6 +58,13 @@ struct gemm_kernel {
     void (*run)(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                 const struct requant *requant, struct gemm_size size);
 };
+
+/**
+ * Convolutions, depthwise or not, whose window does not pass window_sees_at_most() with this are
+ * never given to a row: the C row, or patches and a gemm, do them. So products of a filter, a
+ * dilation, a stride and the width fit into an int32, and what a row of output sees into memory.
+ */
+enum { KERNEL_SEES_MAX = 1 << 18 };
 
 struct depthwise_size {
     struct window window;

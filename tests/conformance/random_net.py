@@ -204,3 +204,23 @@ def make(seed):
         n, h, w, c = net.shapes[index]
         n_bytes += n * h * w * c
     return net.file(), n_bytes
+
+
+FAR = 0x55555555  # three times this is 2^32 - 1, the most that padding takes
+
+
+def far_apart(kind):
+    """One layer on one pixel, whose other taps are far outside; (the file, bytes of its input)"""
+    net = Net(0)
+    net.inputs.append(net.image((1, 1, 1, 64)))
+    options = {0: Scalar("b", SAME), 1: Scalar("i", 1), 2: Scalar("i", 1)}
+    if kind == CONV:
+        options |= {5: Scalar("i", FAR)}
+        net.add(CONV, [0, *net.weights([16, 4, 1, 64], 16, 64, 0)], [1, 1, 1, 16], 1, options)
+    elif kind == DEPTHWISE:
+        options |= {3: Scalar("i", 1), 5: Scalar("i", FAR), 6: Scalar("i", FAR)}
+        net.add(DEPTHWISE, [0, *net.weights([1, 4, 4, 64], 64, 1, 3)], [1, 1, 1, 64], 2, options)
+    else:
+        options |= {3: Scalar("i", 2**31 - 1), 4: Scalar("i", 2**31 - 1)}
+        net.add(kind, [0], [1, 1, 1, 64], 5, options)
+    return net.file(), 64

@@ -43,6 +43,12 @@ class Plans(unittest.TestCase):
         lines = self.lookout_model(plan, "show", self.path / "net.tflite").splitlines()
         return int(lines[-1].split()[1]), any(line.split()[-1:] == ["fused"] for line in lines)
 
+    def rows(self):
+        """Those that run here, as the refusal of any other lists them."""
+        command = [*TOOL, "run", self.path / "net.tflite", "--in", os.devnull, "--out", os.devnull, "--kernels", "none"]
+        refused = subprocess.run([*map(str, command)], stderr=subprocess.PIPE, encoding="utf-8", timeout=60).stderr
+        return refused.split("there are: ")[1].strip().split(", ")
+
     def make(self, seed):
         net, n_bytes = random_net.make(seed)
         (self.path / "net.tflite").write_bytes(net)
@@ -57,6 +63,18 @@ class Plans(unittest.TestCase):
             for plan in PLANS:
                 self.assertEqual(self.outputs(plan, []), expected, f"seed {seed}, plan {plan}")
         self.assertGreater(different, (LAST - FIRST) // 2)  # they say something
+
+    def test_taps_far_apart_are_the_same_for_every_row_and_plan(self):
+        """What a strip of the image would take is above 2^32 here."""
+        for kind in (random_net.CONV, random_net.DEPTHWISE, random_net.AVERAGE_POOL, random_net.MAX_POOL):
+            net, n_bytes = random_net.far_apart(kind)
+            (self.path / "net.tflite").write_bytes(net)
+            (self.path / "in").write_bytes(random.Random(kind).randbytes(n_bytes))
+            expected = self.outputs("balanced", ["--kernels", "c"])
+            self.assertGreater(len(set(expected)), 4)
+            for kernels in self.rows():
+                for plan in PLANS:
+                    self.assertEqual(self.outputs(plan, ["--kernels", kernels]), expected, f"operator {kind}, {kernels}, {plan}")
 
     def test_no_plan_takes_more_than_whole_steps(self):
         n_smaller = n_fused = 0
