@@ -46,7 +46,7 @@ int op_check_shape(const struct op_context *context, const struct tflite_tensor 
 int op_check_same_shape(const struct op_context *context, const struct tflite_tensor *a,
                         const struct tflite_tensor *b);
 
-/** Scale and zero point of an int8 tensor that check_quantised() passed. */
+/** Scale and zero point of an int8 tensor that op_check_quantised() passed. */
 float op_scale(const struct tflite_tensor *tensor);
 int32_t op_zero_point(const struct tflite_tensor *tensor);
 

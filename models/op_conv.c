@@ -222,11 +222,10 @@ void conv_gather(void *patches, const void *image, const struct conv_shape *shap
     }
 }
 
-/* How many patches to gather at a time: whole tiles of the kernel, of about PATCHES_BYTES. */
-static size_t patch_rows(const struct op_context *context, const struct conv_shape *shape) {
-    const size_t tile = context->kernels->patch_rows, pixels = conv_out_pixels(shape);
-    const size_t tiles = PATCHES_BYTES / (tile * shape->depth);
-    const size_t rows = tiles > 1 ? tiles * tile : tile;
+size_t conv_patch_rows(const struct conv_shape *shape, size_t item_bytes, size_t tile,
+                       size_t n_bytes) {
+    const size_t tiles = n_bytes / (tile * shape->depth * item_bytes);
+    const size_t rows = tiles > 1 ? tiles * tile : tile, pixels = conv_out_pixels(shape);
 
     return rows < pixels ? rows : pixels;
 }
@@ -321,7 +320,7 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
     } else if (conv_is_pointwise(shape)) {
         op_by_rows(context, step, run_pointwise, NULL);
     } else {
-        p->patch_rows = patch_rows(context, shape);
+        p->patch_rows = conv_patch_rows(shape, 1, context->kernels->patch_rows, PATCHES_BYTES);
         step->scratch_bytes = p->patch_rows * shape->depth;
         op_by_rows(context, step, run_patches, &p->size.window);
     }

@@ -40,6 +40,13 @@ int conv_check(const struct op_context *context, bool depthwise, struct conv_sha
 void conv_gather(void *patches, const void *image, const struct conv_shape *shape, size_t pixel,
                  size_t n, size_t item_bytes, int outside);
 
+/**
+ * How many patches to gather at a time: whole tiles of @tile patches in about @n_bytes, and no more
+ * than there are.
+ */
+size_t conv_patch_rows(const struct conv_shape *shape, size_t item_bytes, size_t tile,
+                       size_t n_bytes);
+
 /** The float32 halves, after conv_check(). */
 int conv_plan_f32(const struct op_context *context, const struct conv_shape *shape,
                   struct step *step);

@@ -64,9 +64,7 @@ static void run_depthwise(const struct step *step, const struct strip *strip) {
 /* @weight is [out_channels, depth]. */
 static int plan_product(const struct op_context *context, const struct conv_shape *shape,
                         const float *weight, struct step *step) {
-    const size_t patch_bytes = shape->depth * sizeof(float), pixels = conv_out_pixels(shape);
     struct conv_f32 *p = pool_zeros(context->pool, 1, sizeof(*p));
-    size_t tiles;
 
     if (!p)
         return op_no_memory(context);
@@ -81,11 +79,8 @@ static int plan_product(const struct op_context *context, const struct conv_shap
         op_by_rows(context, step, run_pointwise, NULL);
         return 0;
     }
-    tiles = PATCHES_BYTES / (patch_bytes * p->kernels->tile_rows);
-    p->patch_rows = (tiles > 1 ? tiles : 1) * p->kernels->tile_rows;
-    if (p->patch_rows > pixels)
-        p->patch_rows = pixels;
-    step->scratch_bytes = p->patch_rows * patch_bytes;
+    p->patch_rows = conv_patch_rows(shape, sizeof(float), p->kernels->tile_rows, PATCHES_BYTES);
+    step->scratch_bytes = p->patch_rows * shape->depth * sizeof(float);
     op_by_rows(context, step, run_patches, &p->shape.window);
     return 0;
 }
