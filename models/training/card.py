@@ -59,10 +59,16 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.P
         key = "both" if name == everything and len(config.modalities) == 2 else name
         test = f"{percent(found[key])} of {found['n'][key]}" if found and key in found else "not measured"
         text += f"| {name} | {percent(result['accuracy'])} of {result['n']} | {test} |\n"
-    shipped = "the shipped ones were trained on all of train" if config.refit != "no" else "these are the shipped ones"
+    shipped = {
+        "yes": "the shipped ones were trained on all of train",
+        "tune": "the shipped ones were then tuned on all of train",
+        "no": "these are the shipped ones",
+    }[config.refit]
+    rounded = config.quantisation and config.refit != "tune"
+    bits = "with the bits that were chosen" if rounded else "in float32"
     text += (
         f"\nOne run with seed {config.seed}: no spread is known. The held-out column is of encoders that were trained without that "
-        f"part, in float32; {shipped}. Weights of the head and temperatures were learned on that same part, so its last row is a "
+        f"part, {bits}; {shipped}. Weights of the head and temperatures were learned on that same part, so its last row is a "
         "little too good. The test column is by `lookout-model eval`, the C front end and engine, on the shipped files. "
         "Network, training and head were not chosen by test.\n"
     )

@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import allocate, config, flat, graph, integer, learn, networks, quantise, tflite  # noqa: E402
+from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, tflite  # noqa: E402
 
 try:
     from tflite_micro import runtime
@@ -408,6 +408,17 @@ class Presets(unittest.TestCase):
             sound = config.read(str(path)).modality('sound')
             self.assertEqual((sound.shape.stem, sound.shape.embedding, sound.keys['bands']), (16, 48, '16'))
             self.assertEqual(config.read(str(path), 'nano').modality('sound').shape.embedding, 16)
+
+    def test_the_card_says_which_encoders_were_measured_and_which_are_shipped(self):
+        def figures(refit, quantisation):
+            with tempfile.TemporaryDirectory() as folder:
+                chosen = mock.Mock(refit=refit, quantisation=quantisation, modalities=[], seed=1)
+                return card.figures(pathlib.Path(folder), chosen, {}, {}, pathlib.Path(folder), lambda _: None)
+
+        self.assertIn('part, in float32; the shipped ones were trained on all of train.', figures('yes', None))
+        self.assertIn('part, with the bits that were chosen; the shipped ones were trained on', figures('yes', mock.Mock()))
+        self.assertIn('part, in float32; the shipped ones were then tuned on all of train.', figures('tune', mock.Mock()))
+        self.assertIn('part, with the bits that were chosen; these are the shipped ones.', figures('no', mock.Mock()))
 
     def test_any_set_of_modalities_can_be_asked_for(self):
         picture = '[modality picture]' + PRESET.split('[modality picture]')[1]
