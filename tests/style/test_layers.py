@@ -68,6 +68,10 @@ class Layers(unittest.TestCase):
         self.assertEqual(found, ['client/a.c:1: <systemd/sd-bus.h> is for daemon only',
                                  'models/c.c:1: <alsa/asoundlib.h> is for pipeline only'])
 
+    def test_a_library_that_is_done_without_stays_out_of_every_layer(self):
+        found = self.problems({'daemon/a.c': '#include <sqlite3.h>\n', 'models/b.c': '#include <cblas.h>\n'})
+        self.assertEqual(found, ['daemon/a.c:1: <sqlite3.h> is for no folder', 'models/b.c:1: <cblas.h> is for no folder'])
+
     def test_a_relative_include_is_refused(self):
         found = self.problems({'models/a.h': '', 'models/b.c': '#include "a.h"\n#include "../models/a.h"\n'})
         self.assertEqual([problem.split(':')[1] for problem in found], ['1', '2'])
