@@ -41,11 +41,6 @@ def attention_loss(student, teacher):
     return (wanted * (wanted.clamp(min=LEAST).log() - found)).sum(1).mean()
 
 
-def activation_scores(x):
-    """Scores of places by how much goes on there: logarithm of the mean square over channels [n, channels, rows, columns]."""
-    return x.square().mean(1).clamp(min=LEAST).log()
-
-
 class AttentionBlock(nn.Module):
     """A student's own scores of places, from its last map; gone after training."""
 

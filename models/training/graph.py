@@ -66,12 +66,6 @@ def same_padding(items: int, size: int, stride: int) -> tuple:
     return out, max((out - 1) * stride + size - items, 0) // 2
 
 
-def weight_scales(weights: np.ndarray, axis: int, bits: int = 8) -> np.ndarray:
-    """Symmetric scale of each index along @axis, float32."""
-    most = np.abs(weights).max(axis=tuple(i for i in range(weights.ndim) if i != axis))
-    return np.maximum(most / (2 ** (bits - 1) - 1), 1e-8).astype(np.float32)
-
-
 def quantised(values: np.ndarray, scale, zero_point: int = 0, low: int = -128, high: int = 127) -> np.ndarray:
     """Round to nearest, ties away from zero, as the engine does."""
     x = np.asarray(values, np.float32) / np.asarray(scale, np.float32)
