@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test - what every test program includes: cmocka with the headers it forgets
- * to include, and where the sources and the shared data lie.
+ * to include, where the sources and the shared data lie, and an end to folders
+ * that a test made.
  */
 #pragma once
 
@@ -47,4 +48,13 @@ static inline const char *shared_path(const char *relative, char ret[TEST_PATH_B
     else
         (void) snprintf(ret, TEST_PATH_BYTES, "%s/../shared/%s", root ? root : ".", relative);
     return access(ret, R_OK) == 0 ? ret : NULL;
+}
+
+/** Removes the folder @path, which has no quote in its name, with all in it. Returns 0, or not 0.
+ */
+static inline int remove_folder(const char *path) {
+    char command[TEST_PATH_BYTES];
+
+    (void) snprintf(command, sizeof(command), "rm -r '%s'", path); /* short names */
+    return system(command);
 }

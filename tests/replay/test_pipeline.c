@@ -75,12 +75,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct bench *const bench = *state;
-    char command[128];
-
     pipeline_free(bench->pipeline);
     scene_close(&bench->scene);
-    snprintf(command, sizeof(command), "rm -r %s", bench->folder);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(remove_folder(bench->folder), 0);
     free(bench);
     return 0;
 }

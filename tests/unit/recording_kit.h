@@ -89,8 +89,5 @@ static inline int make_dir(void **state) {
 }
 
 static inline int remove_dir(void **state) {
-    char command[64];
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return remove_folder(dir);
 }

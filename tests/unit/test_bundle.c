@@ -142,10 +142,8 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct place *const place = *state;
-    char command[2 * PATH_BYTES];
 
-    (void) snprintf(command, sizeof(command), "rm -r '%s'", place->root);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(remove_folder(place->root), 0);
     free(place);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/units.h"
 #include "tests/test.h"
+#include "tests/unit/json_kit.h"
 
 static char root[] = "/tmp/lookout-test-XXXXXX";
 
@@ -35,10 +36,7 @@ static int make_root(void **state) {
 }
 
 static int remove_root(void **state) {
-    char command[64];
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", root);
-    return system(command);
+    return remove_folder(root);
 }
 
 static void a_pi_tells_heat_power_memory_and_disks(void **state) {
@@ -84,19 +82,6 @@ static void a_machine_that_tells_nothing_is_no_error(void **state) {
 }
 
 /* --- findings --- */
-
-static json_t *read_json(const char *text) {
-    char plain[4096];
-    size_t n = 0;
-    json_t *json;
-
-    for (; text[n] && n < sizeof(plain) - 1; n++)
-        plain[n] = text[n] == '\'' ? '"' : text[n];
-    plain[n] = '\0';
-    json = json_loads(plain, 0, NULL);
-    assert_non_null(json);
-    return json;
-}
 
 static struct machine healthy_machine(void) {
     return (struct machine){

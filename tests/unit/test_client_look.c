@@ -10,6 +10,7 @@
 
 #include "client/render_image.h"
 #include "tests/test.h"
+#include "tests/unit/json_kit.h"
 
 /* Two pixels, red and green. */
 #define PICTURE                                                                                    \
@@ -18,19 +19,6 @@
 /* Two moments of two bands: first low is loud, then high. */
 #define SOUND  "{'task': 'yard', 'kind': 'sound', 'shape': [2, 2, 1], 'values': 'f4CAfw=='}"
 #define SENSOR "{'name': 'gate', 'state': 'running', 'format': 'YUYV 640x320', 'quality': 1.0}"
-
-static json_t *read_json(const char *text) {
-    char plain[1024];
-    size_t n = 0;
-    json_t *json;
-
-    for (; text[n] && n < sizeof(plain) - 1; n++)
-        plain[n] = text[n] == '\'' ? '"' : text[n];
-    plain[n] = '\0';
-    json = json_loads(plain, 0, NULL);
-    assert_non_null(json);
-    return json;
-}
 
 static void a_picture_has_the_shape_of_the_frame(void **state) {
     _cleanup_(json_decrefp) json_t *json = read_json(PICTURE);

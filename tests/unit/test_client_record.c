@@ -20,10 +20,7 @@ static int set_up(void **state) {
 }
 
 static int tear_down(void **state) {
-    char command[128];
-
-    (void) snprintf(command, sizeof(command), "rm -rf %s", (const char *) *state); /* short */
-    return system(command);
+    return remove_folder(*state);
 }
 
 static const char *below(void **state, const char *name, char ret[TEST_PATH_BYTES]) {

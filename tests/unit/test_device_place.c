@@ -88,10 +88,7 @@ static int make_dir(void **state) {
 }
 
 static int remove_dir(void **state) {
-    char command[64];
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command);
+    return remove_folder(dir);
 }
 
 int main(void) {

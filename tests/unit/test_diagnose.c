@@ -32,11 +32,8 @@ static int make_folder(void **state) {
     return mkdir(path, 0700);
 }
 
-static int remove_folder(void **state) {
-    char command[PATH_MAX];
-
-    (void) snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command);
+static int tear_down(void **state) {
+    return remove_folder(folder);
 }
 
 static void a_sandboxed_process_is_seen_as_one(void **state) {
@@ -98,5 +95,5 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_read_is_not_taken_for_a_sandbox),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, tear_down);
 }

@@ -11,6 +11,7 @@
 #include "pipeline/picture.h"
 #include "pipeline/quantise.h"
 #include "tests/test.h"
+#include "tests/unit/mel_kit.h"
 
 enum {
     WINDOW_ITEMS = 16000,
@@ -94,33 +95,6 @@ static void make_picture_features(int8_t *ret) {
 }
 
 static void make_features(struct features *ret) {
-    static const struct sound_features logmel = {
-        .kind = FEATURES_LOGMEL,
-        .rate_hz = 16000,
-        .window_ms = 1000,
-        .hop_ms = 500,
-        .frame_ms = 25,
-        .step_ms = 10,
-        .n_bands = 40,
-        .low_hz = 60,
-        .high_hz = 7600,
-        .floor = 1e-6,
-    };
-    static const struct sound_features mfcc = {
-        .kind = FEATURES_MFCC,
-        .rate_hz = 16000,
-        .window_ms = 1000,
-        .hop_ms = 500,
-        .frame_ms = 30,
-        .step_ms = 20,
-        .n_bands = 40,
-        .n_coefficients = 10,
-        .low_hz = 20,
-        .high_hz = 4000,
-        .floor = 1e-6,
-        .normalise = NORMALISE_PEAK,
-    };
-
     ret->n_logmel = make_sound_features(&logmel, 0.08f, 40, ret->logmel);
     ret->n_mfcc = make_sound_features(&mfcc, 0.58f, 83, ret->mfcc);
     make_picture_features(ret->picture);

@@ -199,13 +199,6 @@ static void put(const char *root, const char *path, const char *text) {
     assert_int_equal(fclose(to), 0);
 }
 
-static void remove_tree(const char *root) {
-    char command[600];
-
-    (void) snprintf(command, sizeof(command), "rm -rf '%s'", root);
-    assert_int_equal(system(command), 0);
-}
-
 static struct settings *load_root(const char *root) {
     struct settings *settings = NULL;
     struct problems problems = { 0 };
@@ -246,7 +239,7 @@ static void an_imagined_drop_in_is_read_in_its_place(void **state) {
     assert_string_equal(wanted, path);
     assert_memory_equal(problems.texts[0], path, strlen(path));
     problems_clear(&problems);
-    remove_tree(root);
+    assert_int_equal(remove_folder(root), 0);
 }
 
 static void drop_ins_are_merged_by_file_name_and_etc_wins(void **state) {
@@ -269,7 +262,7 @@ static void drop_ins_are_merged_by_file_name_and_etc_wins(void **state) {
     assert_true(settings_find(settings, SECTION_CAMERA, "gate")->camera.rate_hz == 4);
     assert_int_equal(settings_find(settings, SECTION_CAMERA, "gate")->camera.size.width_px, 640);
     assert_int_equal(settings->sections[0].lookoutd.events_kept, 1024);
-    remove_tree(root);
+    assert_int_equal(remove_folder(root), 0);
 }
 
 static void a_drop_in_linked_to_dev_null_is_taken_away(void **state) {
@@ -284,7 +277,7 @@ static void a_drop_in_linked_to_dev_null_is_taken_away(void **state) {
     assert_int_equal(symlink("/dev/null", link), 0);
     settings = load_root(root);
     assert_int_equal(settings->n_sections, 1);
-    remove_tree(root);
+    assert_int_equal(remove_folder(root), 0);
 }
 
 static void nothing_anywhere_is_a_good_configuration(void **state) {
@@ -295,7 +288,7 @@ static void nothing_anywhere_is_a_good_configuration(void **state) {
     assert_non_null(mkdtemp(root));
     settings = load_root(root);
     assert_int_equal(settings->n_sections, 1);
-    remove_tree(root);
+    assert_int_equal(remove_folder(root), 0);
 }
 
 static void a_named_file_that_is_missing_is_a_problem(void **state) {

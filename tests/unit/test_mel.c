@@ -8,36 +8,9 @@
 #include "pipeline/quantise.h"
 #include "pipeline/sound_window.h"
 #include "tests/test.h"
+#include "tests/unit/mel_kit.h"
 
 enum { ROWS_BYTES_MAX = 1 << 20, SECOND_ITEMS = 16000, N_FFT = 512, N_BINS = N_FFT / 2 + 1 };
-
-static const struct sound_features logmel = {
-    .kind = FEATURES_LOGMEL,
-    .rate_hz = 16000,
-    .window_ms = 1000,
-    .hop_ms = 500,
-    .frame_ms = 25,
-    .step_ms = 10,
-    .n_bands = 40,
-    .low_hz = 60,
-    .high_hz = 7600,
-    .floor = 1e-6,
-};
-
-static const struct sound_features mfcc = {
-    .kind = FEATURES_MFCC,
-    .rate_hz = 16000,
-    .window_ms = 1000,
-    .hop_ms = 500,
-    .frame_ms = 30,
-    .step_ms = 20,
-    .n_bands = 40,
-    .n_coefficients = 10,
-    .low_hz = 20,
-    .high_hz = 4000,
-    .floor = 1e-6,
-    .normalise = NORMALISE_PEAK,
-};
 
 /* A chirp over noise; the same on every machine. */
 static void make_sound(int16_t *samples, size_t n_items, unsigned seed) {

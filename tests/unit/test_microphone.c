@@ -384,10 +384,7 @@ static int set_up(void **state) {
 }
 
 static int clean_up(void **state) {
-    char line[64];
-
-    (void) snprintf(line, sizeof(line), "rm -r %s", dir);
-    return system(line);
+    return remove_folder(dir);
 }
 
 int main(void) {
