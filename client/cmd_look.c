@@ -123,8 +123,12 @@ static int draw(struct looking *looking, const json_t *look, struct fault *fault
         return fault_set(fault, r < 0 ? r : -ENOMEM, "lookoutd sent a picture that is none");
     (void) fputs(looking->live ? "\033[H" : "\033[?1049h\033[?25l\033[H", screen->out);
     looking->live = true;
-    for (const char *line = text; *line; line = strchrnul(line, '\n') + 1)
-        (void) fprintf(screen->out, "%.*s\033[K\n", (int) strcspn(line, "\n"), line);
+    for (const char *line = text; *line;) {
+        const size_t n = strcspn(line, "\n");
+
+        (void) fprintf(screen->out, "%.*s\033[K\n", (int) n, line);
+        line += n + (line[n] == '\n'); /* a last line may have no end */
+    }
     (void) fputs("\033[J^C ends", screen->out);
     (void) fflush(screen->out); /* ferror() is looked at by main() */
     return 0;

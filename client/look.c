@@ -246,8 +246,10 @@ int look_write(const struct screen *screen, const json_t *look) {
         write_below(screen, &panes, n_rows);
     else if (panes.n > 0)
         write_beside(screen, &panes, n_rows);
-    else if (!json_is_object(level))
-        (void) screen_text(screen, COLOUR_DIM, "nothing came yet\n", SIZE_MAX);
+    else if (!json_is_object(level)) {
+        (void) screen_text(screen, COLOUR_DIM, "nothing came yet", SIZE_MAX);
+        (void) fputc('\n', screen->out); /* ferror() is looked at when the program ends */
+    }
     for (size_t i = 0; i < json_array_size(tasks); i++)
         write_scores(screen, json_array_get(tasks, i));
     return 0;
