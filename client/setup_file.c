@@ -30,13 +30,14 @@ int setup_file_check(const char *path, struct fault *fault) {
     return access(*directory ? directory : "/", W_OK | X_OK) < 0 ? refused(path, errno, fault) : 0;
 }
 
-/* The directories of @path that are missing. */
+/* The directories of @path that are missing; lookoutd reads them as another user, so that nobody's
+ * umask counts. */
 static int make_directories(const char *path) {
     char part[PATH_MAX];
 
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         (void) snprintf(part, sizeof(part), "%.*s", (int) (slash - path), path); /* was checked */
-        if (mkdir(part, DIRECTORY_MODE) < 0 && errno != EEXIST)
+        if (mkdir(part, DIRECTORY_MODE) == 0 ? chmod(part, DIRECTORY_MODE) < 0 : errno != EEXIST)
             return -errno;
     }
     return 0;

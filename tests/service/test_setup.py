@@ -26,8 +26,8 @@ WAIT_S = 30
 CAMERA = ('--camera', '/dev/video0', '--microphone', 'none')
 
 
-def run(socket, *arguments, status=0):
-    done = subprocess.run([LOOKOUTCTL, 'setup', *arguments], timeout=WAIT_S, text=True, stdin=subprocess.DEVNULL,
+def run(socket, *arguments, status=0, umask=-1):
+    done = subprocess.run([LOOKOUTCTL, 'setup', *arguments], timeout=WAIT_S, text=True, stdin=subprocess.DEVNULL, umask=umask,
                           env={**os.environ, 'LOOKOUT_SOCKET': socket, 'LC_ALL': 'C.UTF-8'},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == status, f'{done.returncode} is not {status}: {done.stdout}'
@@ -105,6 +105,11 @@ class Real(unittest.TestCase):
         self.assertEqual(self.text('.old'), first)
         self.assertIn('bundle = digits', self.text())
         self.assertEqual(sorted(os.listdir(self.folder)), ['50-setup.ini', '50-setup.ini.old'])
+
+    def test_the_daemon_can_read_it_whatever_the_umask_of_root(self):
+        run(self.daemon.path, *CAMERA, '--bundle', 'yard', '--yes', umask=0o077)
+        self.assertEqual(os.stat(self.folder).st_mode & 0o777, 0o755)
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o644)
 
     def test_what_cannot_be_is_refused_and_nothing_is_written(self):
         for arguments, status, words in (
