@@ -300,11 +300,11 @@ static int plan_task(struct plan *plan, const struct settings *settings,
     memset(task, 0, sizeof(*task)); /* padding too: options are compared bytewise */
     (void) COPY(task->name, section->name);
     task->bundle = (struct bundle *) outcome->bundle;
+    r = overlay_thresholds(&section->task, task, fault);
+    if (r < 0)
+        return r; /* before anything is opened for it */
     add_auto_sensors(plan, automatic, task->bundle);
-    r = match_sensors(plan, &section->task.sensors, task, fault);
-    if (r == 0)
-        r = overlay_thresholds(&section->task, task, fault);
-    return r;
+    return match_sensors(plan, &section->task.sensors, task, fault);
 }
 
 static int plan_tasks(struct plan *plan, const struct settings *settings,

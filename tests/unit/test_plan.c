@@ -99,7 +99,9 @@ static void a_task_without_any_sensor_gets_what_its_bundle_can_use(void **state)
                                       *none = plan_of("[task t]\nbundle = yard\nenabled = no\n",
                                                       NULL, NOW_NS),
                                       *chosen = plan_of("[microphone m]\n[task t]\nbundle = yard\n",
-                                                        NULL, NOW_NS);
+                                                        NULL, NOW_NS),
+                                      *refused = plan_of("[task t]\nbundle = yard\non = 0.01\n",
+                                                         NULL, NOW_NS);
 
     (void) state;
     assert_int_equal(both->options.n_sensors, 2);
@@ -113,6 +115,9 @@ static void a_task_without_any_sensor_gets_what_its_bundle_can_use(void **state)
     assert_string_equal(both->tasks[1].sensors[0], "microphone");
     assert_string_equal(both->tasks[1].sensors[1], "camera");
     assert_int_equal(none->options.n_sensors, 0);
+    assert_non_null(strstr(refused->all_tasks[0].reason, "set both"));
+    assert_int_equal(refused->options.n_sensors, 0); /* nothing is opened for what does not run */
+    assert_int_equal(refused->n_auto, 0);
     assert_int_equal(chosen->options.n_sensors, 1);
     assert_int_equal(chosen->n_auto, 0);
 }
