@@ -6,10 +6,11 @@
 #include <fcntl.h>
 #include <png.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/field.h"
 
-enum { CHANNELS = 3, GROUP_CHARS = 4, GROUP_BYTES = 3, INT8_OFFSET = 128 };
+enum { CHANNELS = 3, GROUP_CHARS = 4, GROUP_BYTES = 3, INT8_OFFSET = 128, PRIVATE_MODE = 0600 };
 
 int image_new(size_t width_px, size_t height_px, struct image **ret) {
     struct image *image;
@@ -187,12 +188,24 @@ void image_place(struct image *to, const struct image *from, size_t x, size_t y)
                from->rgb + row * from->width_px * CHANNELS, from->width_px * CHANNELS);
 }
 
+/* @path empty and for its owner only, even if it was there; devices and pipes stay as they are. */
+static int open_private(const char *path) {
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, PRIVATE_MODE);
+    struct stat status;
+
+    if (fd < 0 ||
+        (fstat(fd, &status) == 0 && (!S_ISREG(status.st_mode) || fchmod(fd, PRIVATE_MODE) == 0)))
+        return fd;
+    (void) close(fd); /* nothing was written */
+    return -1;
+}
+
 int image_write_png(const struct image *image, const char *path, struct fault *fault) {
     png_image header = { .version = PNG_IMAGE_VERSION,
                          .width = (png_uint_32) image->width_px,
                          .height = (png_uint_32) image->height_px,
                          .format = PNG_FORMAT_RGB };
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int fd = open_private(path);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     int ok, r;
 

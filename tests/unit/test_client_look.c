@@ -149,7 +149,7 @@ static void a_png_is_for_its_owner_only(void **state) {
     struct stat status;
 
     assert_true(fd >= 0);
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(fchmod(fd, 0644), 0); /* it was there, for everybody */
     assert_int_equal(look_image(json, &image), 0);
     assert_int_equal(image->height_px, 480);
     assert_int_equal(image->width_px, 960);
@@ -162,6 +162,10 @@ static void a_png_is_for_its_owner_only(void **state) {
     assert_int_equal(fread(first, 1, 4, file), 4);
     assert_memory_equal(first, "\x89PNG", 4);
     assert_int_equal(fclose(file), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(image_write_png(image, path, &fault), 0);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(image_write_png(image, "/nonexistent/x.png", &fault), -ENOENT);
     assert_non_null(strstr(fault.text, "/nonexistent/x.png"));
