@@ -165,6 +165,12 @@ static int apply(struct setup *setup, struct fault *fault) {
 
 /* --- afterwards --- */
 
+/* Others may have either name: a camera of the settings when only a microphone was chosen. */
+static bool is_ours(const struct setup *setup, const char *name) {
+    return (setup->choice.camera && strcmp(name, "camera") == 0) ||
+           (setup->choice.microphone && strcmp(name, "microphone") == 0);
+}
+
 /* How many of our sensors run; says what hinders the others if @final. */
 static size_t count_running(const struct setup *setup, const json_t *sensors, bool final) {
     size_t n = 0;
@@ -176,7 +182,7 @@ static size_t count_running(const struct setup *setup, const json_t *sensors, bo
                    *reason = field_text(sensor, "reason");
         const bool runs = strcmp(state, "running") == 0 || strcmp(state, "degraded") == 0;
 
-        if (strcmp(name, "camera") != 0 && strcmp(name, "microphone") != 0)
+        if (!is_ours(setup, name))
             continue;
         n += runs;
         (void) snprintf(text, sizeof(text), "%.64s is %.16s%s%s%s%.300s", name,

@@ -237,6 +237,12 @@ class Stored(unittest.TestCase):
         self.assertIn('[task heard]\nbundle = heard\nsensors = microphone\n', text)
         self.assertEqual(sum(call['method'].endswith('.Reload') for call in self.daemon.calls), 1)
 
+    def test_a_sensor_that_was_not_chosen_is_not_waited_for(self):
+        self.serve()  # its camera runs too, from elsewhere in the settings
+        said = run(self.socket, '--camera', 'none', '--microphone', 'hw:CARD=B', '--bundle', 'heard', '--yes')
+        self.assertIn('microphone is running', said)
+        self.assertNotIn('camera is running', said)
+
     def test_two_alike_must_be_told_apart_and_a_bundle_needs_its_sensor(self):
         self.serve()
         said = run(self.socket, '--microphone', 'Mic', '--bundle', 'heard', '--yes', status=1)
