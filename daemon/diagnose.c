@@ -12,22 +12,26 @@
 /* Handed every line of a file, without its end. */
 typedef void line_fn(const char *line, struct diagnosis *diagnosis);
 
-static void each_line(const char *proc, const char *name, line_fn *fn,
+/* Returns whether all of it could be read. */
+static bool each_line(const char *proc, const char *name, line_fn *fn,
                       struct diagnosis *diagnosis) {
     _cleanup_(freep) char *line = NULL;
     char path[PATH_MAX];
     size_t n_bytes = 0;
     FILE *from;
+    bool all;
 
     (void) snprintf(path, sizeof(path), "%s/%s", proc, name); /* short names */
     from = fopen(path, "re");
     if (!from)
-        return;
+        return false;
     while (getline(&line, &n_bytes, from) > 0) {
         line[strcspn(line, "\n")] = '\0';
         fn(line, diagnosis);
     }
+    all = !ferror(from);
     (void) fclose(from); /* only read from */
+    return all;
 }
 
 static void take_status(const char *line, struct diagnosis *ret) {
@@ -74,10 +78,12 @@ static void take_interface(const char *line, struct diagnosis *ret) {
 
 void diagnosis_read(const char *proc, struct diagnosis *ret) {
     *ret = (struct diagnosis){ .written_bytes = -1, .capabilities = UINT64_MAX };
-    each_line(proc, "status", take_status, ret);
-    each_line(proc, "io", take_io, ret);
-    each_line(proc, "mountinfo", take_mount, ret);
-    each_line(proc, "net/dev", take_interface, ret);
+    /* Each begins as if there were no sandbox, and stays so if its line does not come. */
+    (void) each_line(proc, "status", take_status, ret);
+    (void) each_line(proc, "io", take_io, ret);
+    (void) each_line(proc, "mountinfo", take_mount, ret);
+    if (!each_line(proc, "net/dev", take_interface, ret))
+        ret->network = true; /* only a whole list can be without an interface */
 }
 
 json_t *diagnosis_json(const struct diagnosis *diagnosis) {

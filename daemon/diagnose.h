@@ -13,7 +13,7 @@ struct diagnosis {
     bool no_new_privileges, seccomp;
     uint64_t capabilities; /* effective, a bit each */
     bool read_only;        /* what `/` is mounted as for us */
-    bool network;          /* a network interface but lo is there */
+    bool network;          /* an interface but lo is there */
 };
 
 /** Read @proc, "/proc/self". What cannot be read stays as if there were no sandbox. */

@@ -83,7 +83,8 @@ static void what_cannot_be_read_is_not_taken_for_a_sandbox(void **state) {
 
     diagnosis_read("/nonexistent", &d);
     assert_int_equal(d.written_bytes, -1);
-    assert_true(d.capabilities != 0 && !d.seccomp && !d.no_new_privileges && !d.read_only);
+    assert_true(d.capabilities != 0 && !d.seccomp && !d.no_new_privileges && !d.read_only &&
+                d.network);
     json = diagnosis_json(&d);
     assert_true(json_is_null(json_object_get(json_object_get(json, "process"), "written_bytes")));
 }
