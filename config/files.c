@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,10 +42,11 @@ static int add(struct ini_files *files, size_t first, char *path, struct problem
     return 0;
 }
 
-static bool is_drop_in(const char *name) {
+bool is_drop_in(const char *name) {
     const size_t n = strlen(name);
 
-    return name[0] != '.' && n > 4 && strcmp(name + n - 4, ".ini") == 0;
+    return name[0] != '.' && n > 4 && n <= NAME_MAX && strcmp(name + n - 4, ".ini") == 0 &&
+           !strchr(name, '/');
 }
 
 static int add_directory(struct ini_files *files, size_t first, const char *directory,

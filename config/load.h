@@ -36,6 +36,9 @@ int settings_load(const struct load_options *options, struct settings **ret,
 int settings_load_text(const char *name, const char *text, size_t n_bytes, struct settings **ret,
                        struct problems *problems);
 
+/** Whether a file called @name in a directory of drop-ins is one. */
+bool is_drop_in(const char *name);
+
 /** Where the drop-in @name of @options belongs. Returns the path, owned by the caller, or NULL
  * without memory. */
 char *drop_in_path(const struct load_options *options, const char *name);

@@ -5,16 +5,9 @@
 #include <string.h>
 
 #include "daemon/event_json.h"
+#include "daemon/refusal.h"
 #include "daemon/status.h"
 #include "daemon/varlink.h"
-
-/* A file name that would be read as a drop-in and lies nowhere else. */
-static bool is_drop_in(const char *name) {
-    const size_t n = name ? strlen(name) : 0;
-
-    return n > 4 && n < NAME_BYTES && name[0] != '.' && !strchr(name, '/') &&
-           strcmp(name + n - 4, ".ini") == 0;
-}
 
 /* Task to why it would not run. */
 static json_t *stopped_json(const struct plan *plan) {
@@ -44,9 +37,10 @@ struct message *check_config(const struct daemon *daemon, const json_t *paramete
     struct problems problems = { 0 };
     int r;
 
-    if (!is_drop_in(name) || !text)
-        return varlink_error("org.varlink.service.InvalidParameter",
-                             json_pack("{s:s}", "parameter", text ? "name" : "text"));
+    if (!text)
+        return refusal_of_parameter("text");
+    if (!name || !is_drop_in(name))
+        return refusal_of_parameter("name");
     load.drop_in = name;
     load.drop_in_text = text;
     r = settings_load(&load, &settings, &problems);

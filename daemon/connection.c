@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/units.h"
+#include "daemon/refusal.h"
 
 enum {
     READ_BYTES = 4096, /* at most per turn, so that no client keeps the loop from the others */
@@ -194,8 +195,7 @@ bool connection_is_dead(const struct connection *c) {
 
 /* No call can be made of what came: say so, and end. */
 static void refuse_input(struct connection *c, const char *why) {
-    connection_send(
-        c, varlink_error("org.lookoutd.Lookout1.BadRequest", json_pack("{s:s}", "why", why)));
+    connection_send(c, refusal_new("BadRequest", "why", why));
     connection_finish(c);
 }
 

@@ -9,6 +9,7 @@
 
 #include "daemon/event_json.h"
 #include "daemon/journal.h"
+#include "daemon/refusal.h"
 #include "daemon/status.h"
 #include "pipeline/devices.h"
 #include "pipeline/look.h"
@@ -109,22 +110,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *user) {
 
 /* --- who may look, and at what --- */
 
-static struct message *refuse(const char *error, const char *key, const char *value) {
-    char name[96];
-
-    (void) snprintf(name, sizeof(name), "org.lookoutd.Lookout1.%s", error); /* short names */
-    return varlink_error(name, json_pack("{s:o}", key, text_json(value)));
-}
-
-static struct message *invalid(const char *parameter) {
-    return varlink_error("org.varlink.service.InvalidParameter",
-                         json_pack("{s:s}", "parameter", parameter));
-}
-
 static struct message *refusal_of(int r, const char *name, const struct fault *fault) {
     if (r == -ENOENT)
-        return refuse("NoSuchSensor", "name", name);
-    return refuse("BadRequest", "why", fault->text[0] ? fault->text : strerror(-r));
+        return refusal_new("NoSuchSensor", "name", name);
+    return refusal_new("BadRequest", "why", fault->text[0] ? fault->text : strerror(-r));
 }
 
 static struct message *begin_sensor(struct looker *looker, const char *sensor) {
@@ -167,7 +156,7 @@ static struct message *begin_device(struct looker *looker, const char *name) {
     int r;
 
     if (strlen(name) >= sizeof(source.device) || devices_node(source.kind, name, node) < 0)
-        return refuse("BadRequest", "why", "there is no such device; ListDevices names them");
+        return refusal_new("BadRequest", "why", "there is no such device; ListDevices names them");
     sensor = sensor_with(looker->daemon, node, &status);
     if (sensor)
         return begin_sensor(looker, sensor);
@@ -208,9 +197,9 @@ struct message *looker_new(struct daemon *daemon, struct connection *connection,
     struct message *refusal;
 
     if (!connection_peer(connection)->is_admin)
-        return refuse("NotAllowed", "needs", peer_needs);
+        return refusal_of_peer();
     if (!sensor == !device)
-        return invalid("sensor");
+        return refusal_of_parameter("sensor");
     looker = calloc(1, sizeof(*looker));
     if (!looker)
         return NULL;

@@ -15,6 +15,7 @@
 #include "daemon/diagnose.h"
 #include "daemon/interface.h"
 #include "daemon/parameters.h"
+#include "daemon/refusal.h"
 #include "daemon/status.h"
 
 #define SERVICE "org.varlink.service"
@@ -39,10 +40,6 @@ static struct message *service_error(const char *name, const char *key, const ch
     return varlink_error(full, key ? json_pack("{s:s}", key, value) : NULL);
 }
 
-static struct message *invalid(const char *parameter) {
-    return service_error("InvalidParameter", "parameter", parameter);
-}
-
 /* One list under one name. */
 static struct message *reply_with(const char *name, json_t *value) {
     return value ? varlink_reply(json_pack("{s:o}", name, value), false) : NULL;
@@ -59,7 +56,7 @@ static struct message *get_interface_description(const struct request *request) 
     const char *name = json_string_value(json_object_get(request->call->parameters, "interface"));
 
     if (!name)
-        return invalid("interface");
+        return refusal_of_parameter("interface");
     if (strcmp(name, LOOKOUT) == 0)
         return reply_with("description", json_string(interface_lookout));
     if (strcmp(name, SERVICE) == 0)
@@ -87,7 +84,7 @@ static struct message *list_bundles(const struct request *request) {
     const char *wrong;
 
     if (parameter_bool(request->call->parameters, "installed", &installed, &wrong) < 0)
-        return invalid(wrong);
+        return refusal_of_parameter(wrong);
     if (!installed)
         return reply_with("bundles", status_bundles(request->daemon));
     bundles = bundle_list(request->daemon, &broken);
@@ -111,7 +108,7 @@ static int add_setting(const struct settings_line *line, void *user) {
 
 static struct message *check(const struct request *request) {
     if (!connection_peer(request->connection)->is_admin)
-        return varlink_error(LOOKOUT ".NotAllowed", json_pack("{s:s}", "needs", peer_needs));
+        return refusal_of_peer();
     return check_config(request->daemon, request->call->parameters);
 }
 
@@ -120,7 +117,7 @@ static struct message *reload(const struct request *request) {
     int r;
 
     if (!connection_peer(request->connection)->is_admin)
-        return varlink_error(LOOKOUT ".NotAllowed", json_pack("{s:s}", "needs", peer_needs));
+        return refusal_of_peer();
     changed = json_array();
     r = daemon_reload(request->daemon, add_setting, changed);
     if (r == 0)
@@ -136,8 +133,7 @@ static struct message *reload(const struct request *request) {
 static struct message *unknown_task(const struct daemon *daemon, const struct filter *filter) {
     for (size_t i = 0; i < filter->n_tasks; i++)
         if (!settings_find(daemon->settings, SECTION_TASK, filter->tasks[i]))
-            return varlink_error(LOOKOUT ".NoSuchTask",
-                                 json_pack("{s:s}", "name", filter->tasks[i]));
+            return refusal_new("NoSuchTask", "name", filter->tasks[i]);
     return NULL;
 }
 
@@ -148,7 +144,7 @@ static struct message *read_filter(const struct request *request, struct filter 
 
     if (parameter_filter(request->call->parameters, filter, &wrong) < 0 ||
         parameter_cursor(request->call->parameters, request->daemon->boot, after, &wrong) < 0)
-        return invalid(wrong);
+        return refusal_of_parameter(wrong);
     return unknown_task(request->daemon, filter);
 }
 
@@ -164,7 +160,7 @@ static struct message *list_events(const struct request *request) {
         return refusal;
     if (parameter_int(request->call->parameters, "limit", 0, LIST_EVENTS_LIMIT_MAX, &limit,
                       &wrong) < 0)
-        return invalid(wrong);
+        return refusal_of_parameter(wrong);
     list = publish_list_events(request->daemon->ring, &filter, after, (size_t) limit);
     if (!list)
         return NULL;
@@ -186,7 +182,7 @@ static struct message *watch(const struct request *request) {
     if (refusal)
         return refusal;
     if (parameter_bool(request->call->parameters, "scores", &wanted.scores, &wrong) < 0)
-        return invalid(wrong);
+        return refusal_of_parameter(wrong);
     if (publish_socket_subscribe(request->daemon->socket, request->connection, &wanted,
                                  request->daemon->boot, &request->client->subscription) < 0)
         connection_send(request->connection, NULL);
@@ -200,9 +196,8 @@ static struct message *record(const struct request *request) {
 
 static struct message *stop_record(const struct request *request) {
     if (request->client->recordings.n == 0)
-        return varlink_error(
-            LOOKOUT ".BadRequest",
-            json_pack("{s:s}", "why", "this connection records nothing; call Record first"));
+        return refusal_new("BadRequest", "why",
+                           "this connection records nothing; call Record first");
     return recordings_stop(&request->client->recordings, request->daemon);
 }
 
@@ -275,7 +270,7 @@ static struct message *answer(const struct method *method, const struct request 
     if (!method)
         return no_such_method(request->call->method);
     if (parameters_known(request->call->parameters, method->parameters, &wrong) < 0)
-        return invalid(wrong);
+        return refusal_of_parameter(wrong);
     return method->answer(request);
 }
 

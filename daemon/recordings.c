@@ -8,13 +8,7 @@
 
 #include "daemon/event_json.h"
 #include "daemon/journal.h"
-
-static struct message *refuse(const char *error, const char *key, const char *value) {
-    char name[96];
-
-    (void) snprintf(name, sizeof(name), "org.lookoutd.Lookout1.%s", error); /* short names */
-    return varlink_error(name, json_pack("{s:o}", key, text_json(value)));
-}
+#include "daemon/refusal.h"
 
 static bool is_writable_file(int fd) {
     struct stat status;
@@ -45,16 +39,16 @@ static struct message *start_one(struct recordings *recordings, struct daemon *d
     int r;
 
     if (!sensor || strlen(sensor) >= sizeof(request.sensor))
-        return refuse("NoSuchSensor", "name", sensor ? sensor : "");
+        return refusal_new("NoSuchSensor", "name", sensor ? sensor : "");
     if (!is_writable_file(fd))
-        return refuse("BadRequest", "why",
-                      "each descriptor must be a file or pipe, open for writing");
+        return refusal_new("BadRequest", "why",
+                           "each descriptor must be a file or pipe, open for writing");
     (void) strcpy(request.sensor, sensor); /* its length was checked */
     r = pipeline_record_start(daemon->pipeline, &request, &id, &fault);
     if (r == -ENOENT)
-        return refuse("NoSuchSensor", "name", sensor);
+        return refusal_new("NoSuchSensor", "name", sensor);
     if (r < 0)
-        return refuse("BadRequest", "why", fault.text[0] ? fault.text : strerror(-r));
+        return refusal_new("BadRequest", "why", fault.text[0] ? fault.text : strerror(-r));
     (void) strcpy(recordings->items[recordings->n].sensor, sensor); /* its length was checked */
     recordings->items[recordings->n++].id = id;
     log_recording(connection, sensor, "recording started");
@@ -67,19 +61,19 @@ static struct message *start_all(struct recordings *recordings, struct daemon *d
     struct message *refusal = NULL;
 
     if (!daemon_settings(daemon)->allow_record)
-        return refuse("NotAllowed", "needs", "allow_record = yes in [lookoutd] of lookoutd.ini");
+        return refusal_new("NotAllowed", "needs",
+                           "allow_record = yes in [lookoutd] of lookoutd.ini");
     if (!connection_peer(connection)->is_admin)
-        return refuse("NotAllowed", "needs", peer_needs);
+        return refusal_of_peer();
     if (recordings->n > 0)
-        return refuse("BadRequest", "why",
-                      "this connection records already; call StopRecord first");
+        return refusal_new("BadRequest", "why",
+                           "this connection records already; call StopRecord first");
     if (!json_is_array(sensors) || json_array_size(sensors) == 0 ||
         json_array_size(sensors) > SENSORS_MAX)
-        return varlink_error("org.varlink.service.InvalidParameter",
-                             json_pack("{s:s}", "parameter", "sensors"));
+        return refusal_of_parameter("sensors");
     if (json_array_size(sensors) != n_fds)
-        return refuse("BadRequest", "why",
-                      "as many descriptors as sensors must come with the call (SCM_RIGHTS)");
+        return refusal_new("BadRequest", "why",
+                           "as many descriptors as sensors must come with the call (SCM_RIGHTS)");
     for (size_t i = 0; i < n_fds && !refusal; i++) {
         refusal = start_one(recordings, daemon, connection,
                             json_string_value(json_array_get(sensors, i)), fds[i]);
