@@ -10,12 +10,12 @@
 #include "client/field.h"
 #include "client/look.h"
 
-enum { PATIENCE_S = 5 }; /* for the first data, and for what the networks get */
+static const double patience_s = 5; /* for the first data, and for what the networks get */
 
 struct looking {
     struct client *client;
     struct connection *connection;
-    int64_t end_ns; /* INT64_MAX without --for */
+    int64_t end_ns; /* INT64_MAX: none */
     bool live;      /* the second screen is up */
 };
 
@@ -41,9 +41,9 @@ static int subscribe(struct looking *looking, struct fault *fault) {
 }
 
 /* Take one answer. As connection_receive(). */
-static int receive(struct looking *looking, int64_t end_ns, struct reply *ret,
-                   struct fault *fault) {
-    int r = connection_receive(looking->connection, end_ns, looking->client->stop_fd, ret, fault);
+static int receive(struct looking *looking, struct reply *ret, struct fault *fault) {
+    int r = connection_receive(looking->connection, looking->end_ns, looking->client->stop_fd, ret,
+                               fault);
 
     return r > 0 && ret->error ? reply_fault(ret, fault) : r;
 }
@@ -72,24 +72,25 @@ static int show(const struct looking *looking, const json_t *look, struct fault 
 }
 
 /* Nothing came of the sensor: it is lost, or needs longer. */
-static int nothing_came(const json_t *look, struct fault *fault) {
+static int nothing_came(double for_s, const json_t *look, struct fault *fault) {
     const json_t *sensor = json_object_get(look, "sensor");
 
-    return fault_set(fault, -ENODATA, "nothing came within %d s, it is %s%s%s", PATIENCE_S,
+    if (!sensor)
+        return fault_set(fault, -ENODATA, "nothing came within %g s", for_s);
+    return fault_set(fault, -ENODATA, "nothing came within %g s, it is %s%s%s", for_s,
                      field_text(sensor, "state"), *field_text(sensor, "reason") ? ": " : "",
                      field_text(sensor, "reason"));
 }
 
-/* The first answer that has everything, or the last within our patience. */
-static int look_once(struct looking *looking, struct fault *fault) {
-    const int64_t end_ns = now_ns() + PATIENCE_S * NS_PER_S;
+/* The first answer that has everything, or the last there is in time. */
+static int look_once(struct looking *looking, double for_s, struct fault *fault) {
     _cleanup_(reply_clear) struct reply last = { 0 };
     int r;
 
     do {
         struct reply reply = { 0 };
 
-        r = receive(looking, end_ns, &reply, fault);
+        r = receive(looking, &reply, fault);
         if (r > 0) {
             reply_clear(&last);
             last = reply;
@@ -100,7 +101,7 @@ static int look_once(struct looking *looking, struct fault *fault) {
     if (r < 0)
         return r == -EINTR ? 0 : r;
     if (!look_has_data(last.parameters))
-        return nothing_came(last.parameters, fault);
+        return nothing_came(for_s, last.parameters, fault);
     return looking->client->options.png ? write_png(looking, last.parameters, fault)
                                         : show(looking, last.parameters, fault);
 }
@@ -137,7 +138,7 @@ static int draw(struct looking *looking, const json_t *look, struct fault *fault
 static int look_on(struct looking *looking, struct fault *fault) {
     for (;;) {
         _cleanup_(reply_clear) struct reply reply = { 0 };
-        int r = receive(looking, looking->end_ns, &reply, fault);
+        int r = receive(looking, &reply, fault);
 
         if (r <= 0)
             return r == -EINTR ? 0 : r;
@@ -150,7 +151,9 @@ static int look_on(struct looking *looking, struct fault *fault) {
 
 int cmd_look(struct client *client, struct fault *fault) {
     const struct options *options = &client->options;
-    const bool is_terminal = client->screen.columns > 0;
+    const bool is_terminal = client->screen.columns > 0,
+               once = options->once || options->png || (!is_terminal && !options->json);
+    const double for_s = once && options->for_s <= 0 ? patience_s : options->for_s;
     _cleanup_(looking_clear) struct looking looking = { .client = client, .end_ns = INT64_MAX };
     int r = client_catch_stop(client, fault);
 
@@ -158,9 +161,7 @@ int cmd_look(struct client *client, struct fault *fault) {
         r = subscribe(&looking, fault);
     if (r < 0)
         return r;
-    if (options->for_s > 0)
-        looking.end_ns = now_ns() + (int64_t) (options->for_s * (double) NS_PER_S);
-    if (options->once || options->png || (!is_terminal && !options->json))
-        return look_once(&looking, fault);
-    return look_on(&looking, fault);
+    if (for_s > 0)
+        looking.end_ns = now_ns() + (int64_t) (for_s * (double) NS_PER_S);
+    return once ? look_once(&looking, for_s, fault) : look_on(&looking, fault);
 }

@@ -97,13 +97,14 @@ static struct message *answer(const struct daemon *daemon, const struct look *lo
         true);
 }
 
-/* The newest, unless the last is still on its way. */
+/* The newest, unless the last is still on its way; what then passed unseen is no part of the next.
+ */
 static int on_tick(sd_event_source *source, uint64_t usec, void *user) {
     struct looker *const looker = user;
     struct look look;
 
-    if (!connection_is_dead(looker->connection) && connection_n_waiting(looker->connection) == 0 &&
-        pipeline_look(looker->daemon->pipeline, looker->id, &look) == 0)
+    if (pipeline_look(looker->daemon->pipeline, looker->id, &look) == 0 &&
+        !connection_is_dead(looker->connection) && connection_n_waiting(looker->connection) == 0)
         connection_send(looker->connection, answer(looker->daemon, &look));
     return sd_event_source_set_time_relative(source, PERIOD_USEC);
 }
