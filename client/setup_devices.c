@@ -14,7 +14,7 @@
 #include "client/look.h"
 #include "client/setup.h"
 
-enum { METERS_MAX = 7, NAME_COLUMNS = 34, METER_COLUMNS = 34 };
+enum { NAME_COLUMNS = 34, METER_COLUMNS = 34 };
 
 /* One device in the list, being looked at. */
 struct meter {
@@ -27,7 +27,7 @@ struct meter {
 struct meters {
     struct client *client;
     size_t n;
-    struct meter items[METERS_MAX];
+    struct meter *items; /* [n], with room for every device */
     bool drawn;
 };
 
@@ -36,7 +36,7 @@ static void meters_clear(struct meters *meters) {
         meters->items[i].connection = connection_free(meters->items[i].connection);
         reply_clear(&meters->items[i].look);
     }
-    meters->n = 0;
+    free(meters->items);
 }
 
 static bool is_usable(const json_t *device, const char *kind) {
@@ -146,15 +146,20 @@ static int chosen_by(const struct meters *meters, const char *answer, const json
 
 static int ask(struct client *client, const json_t *devices, const char *kind, const json_t **ret,
                struct fault *fault) {
-    _cleanup_(meters_clear) struct meters meters = { .client = client };
+    const size_t n = json_array_size(devices);
+    _cleanup_(meters_clear) struct meters meters = {
+        .client = client, .items = calloc(n + 1, sizeof(struct meter)), /* never of 0 bytes */
+    };
     const bool is_camera = strcmp(kind, "camera") == 0;
     char question[96], answer[ANSWER_BYTES];
     int r;
 
+    if (!meters.items)
+        return fault_set(fault, -ENOMEM, "out of memory");
     (void) fprintf(client->screen.out, "\n%s\n", /* ferror() is looked at by main() */
                    is_camera ? "Cameras (cover one to see which it is)"
                              : "Microphones (tap one to hear which it is)");
-    for (size_t i = 0; i < json_array_size(devices) && meters.n < METERS_MAX; i++)
+    for (size_t i = 0; i < n; i++)
         if (is_usable(json_array_get(devices, i), kind))
             start(&meters, json_array_get(devices, i));
     show_unusable(&client->screen, devices, kind);

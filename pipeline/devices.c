@@ -158,7 +158,8 @@ void devices_tell_busy(struct device_info *info) {
     const size_t n_handles = strncmp(info->node, "/dev/snd/", 9) == 0 ? 0 : 1;
 
     if (count_ours(info->node) > n_handles) {
-        (void) snprintf(info->why, sizeof(info->why), "busy: another sensor here has it open");
+        (void) snprintf(info->why, sizeof(info->why),
+                        "busy: lookoutd itself has it open (a sensor, or somebody who looks)");
         (void) snprintf(info->what_to_do, sizeof(info->what_to_do),
                         "give each sensor a `device` of its own");
         return;

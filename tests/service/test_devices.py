@@ -182,7 +182,7 @@ class Devices(unittest.TestCase):
             machine.daemon.write_ini(NOTHING + '[camera one]\ndevice = /dev/video0\n[camera two]\n')
             machine.daemon.call('Reload')
             reason = machine.wait('two', 'lost')['reason']
-            self.assertIn('another sensor here has it open; give each sensor a `device` of its own', reason)
+            self.assertIn('lookoutd itself has it open (a sensor, or somebody who looks); give each sensor a `device` of its own', reason)
 
     def test_two_sound_cards_alike_are_told_apart_by_their_ports(self):
         machine = Machine()
