@@ -13,10 +13,14 @@ _lookoutctl_devices() {
         sed -n "s/^{\"kind\":\"$1\".*\"stable\":\"\([^\"]*\)\".*/\1/p"
 }
 
-# The bundles that are installed.
+# The bundles that are installed. Only root may ask for them: for others, those where packages and people put them.
 _lookoutctl_bundles() {
+    local one
     lookoutctl call ListBundles '{"installed":true}' 2>/dev/null |
-        grep -o '{"name":"[^"]*"' | sed 's/.*:"\(.*\)"/\1/'
+        grep -o '{"name":"[^"]*"' | sed 's/.*:"\(.*\)"/\1/' | grep . ||
+        for one in {/etc,/var/lib,/usr/lib}/lookout/bundles/*/bundle.ini; do
+            [[ -e $one ]] && one=${one%/bundle.ini} && echo "${one##*/}"
+        done
 }
 
 # The options that `--help` of a command lists.

@@ -107,7 +107,7 @@ static int find(const json_t *list, const char *name, const json_t **ret, struct
                              field_text(json_array_get(broken, i), "why"));
     }
     return fault_set(fault, -ENOENT,
-                     "no bundle %s is installed; `lookoutctl call ListBundles "
+                     "no bundle %s is installed; `sudo lookoutctl call ListBundles "
                      "'{\"installed\":true}'` lists them",
                      name);
 }

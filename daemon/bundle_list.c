@@ -30,6 +30,7 @@ static void add_opened(struct listing *listing, const char *path) {
 
 static void add(struct listing *listing, const char *directory, const char *name) {
     char path[PATH_MAX], manifest[PATH_MAX];
+    const struct bundle *used;
 
     if (name[0] == '.' || json_object_get(listing->seen, name) ||
         (size_t) snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path) ||
@@ -37,13 +38,11 @@ static void add(struct listing *listing, const char *directory, const char *name
         access(manifest, F_OK) < 0)
         return;
     (void) json_object_set_new(listing->seen, name, json_true());
-    for (size_t i = 0; i < listing->daemon->plan->n_bundles; i++)
-        if (strcmp(listing->daemon->plan->bundles[i]->path, path) == 0) {
-            (void) json_array_append_new(listing->bundles,
-                                         bundle_json(listing->daemon->plan->bundles[i]));
-            return;
-        }
-    add_opened(listing, path);
+    used = plan_bundle_at(listing->daemon->plan, path);
+    if (used)
+        (void) json_array_append_new(listing->bundles, bundle_json(used));
+    else
+        add_opened(listing, path);
 }
 
 json_t *bundle_list(const struct daemon *daemon, json_t **ret_broken) {

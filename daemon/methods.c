@@ -87,6 +87,8 @@ static struct message *list_bundles(const struct request *request) {
         return refusal_of_parameter(wrong);
     if (!installed)
         return reply_with("bundles", status_bundles(request->daemon));
+    if (!connection_peer(request->connection)->is_admin) /* it opens and hashes every one of them */
+        return refusal_of_peer();
     bundles = bundle_list(request->daemon, &broken);
     return varlink_reply(json_pack("{s:o, s:o}", "bundles", bundles, "broken", broken), false);
 }

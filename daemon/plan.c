@@ -140,11 +140,13 @@ static int find_bundle(const struct lookoutd_settings *lookoutd, const char *pla
                      place);
 }
 
-static const struct bundle *opened(const struct plan *plan, const char *path) {
+const struct bundle *plan_bundle_at(const struct plan *plan, const char *path) {
     char real[PATH_MAX];
 
-    for (size_t i = 0; i < plan->n_bundles && realpath(path, real); i++)
-        if (strcmp(plan->bundles[i]->path, real) == 0 || strcmp(plan->bundles[i]->path, path) == 0)
+    if (!realpath(path, real))
+        return NULL;
+    for (size_t i = 0; i < plan->n_bundles; i++)
+        if (strcmp(plan->bundles[i]->path, real) == 0)
             return plan->bundles[i];
     return NULL;
 }
@@ -166,7 +168,7 @@ static int open_bundle(struct plan *plan, const struct lookoutd_settings *lookou
 
     if (r < 0)
         return r;
-    *ret = opened(plan, path);
+    *ret = plan_bundle_at(plan, path);
     if (*ret)
         return 0;
     r = bundle_open(path, &options, &plan->bundles[plan->n_bundles], fault);

@@ -42,6 +42,9 @@ struct plan {
 int plan_new(const struct settings *settings, const struct plan *before, int64_t now_ns,
              struct plan **ret);
 
+/** The bundle that lies at @path, by whatever way it is reached; NULL: no task uses it. */
+const struct bundle *plan_bundle_at(const struct plan *plan, const char *path);
+
 /** How the settings want bundles opened; valid as long as they are. */
 struct bundle_options plan_bundle_options(const struct lookoutd_settings *lookoutd,
                                           bool skip_selftest);

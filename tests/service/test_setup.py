@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import fake_lookoutd  # noqa: E402
 import tap  # noqa: E402
-from lookoutd import BUILD, LOOKOUT, SERVICE, within  # noqa: E402
+from lookoutd import BUILD, LOOKOUT, SERVICE, as_stranger, within  # noqa: E402
 from test_devices import NOTHING, Machine  # noqa: E402
 
 LOOKOUTCTL = os.path.join(BUILD, 'client', 'lookoutctl')
@@ -192,6 +192,11 @@ class Real(unittest.TestCase):
         said = run(self.daemon.path, *CAMERA, '--bundle', 'broken', '--yes', status=1)
         self.assertIn('the bundle broken cannot be used: ', said)
 
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can become somebody else')
+    def test_others_may_not_have_every_bundle_opened(self):
+        self.assertEqual(as_stranger(self.daemon, 'ListBundles', {'installed': True})['error'], LOOKOUT + 'NotAllowed')
+        self.assertIn('bundles', as_stranger(self.daemon, 'ListBundles')['parameters'])
+
 
 def device(kind, stable, name):
     return {'kind': kind, 'device': stable, 'stable': stable, 'name': name, 'usable': True, 'why': None, 'what_to_do': None}
@@ -277,6 +282,15 @@ class Stored(unittest.TestCase):
         terminal.type('2\n')
         shown = terminal.wait_for('Write this?')
         self.assertIn('device = hw:CARD=B', shown)
+        terminal.type('n\n')
+        self.assertEqual(terminal.end()[1], 1)
+
+    def test_every_device_can_be_chosen_however_many_there_are(self):
+        self.serve(ListDevices={'devices': [device('microphone', f'hw:CARD=C{i}', f'Mic {i}') for i in range(1, 13)]})
+        terminal = Terminal(self.socket, '--camera', 'none', '--bundle', 'heard')
+        self.assertIn('Mic 12', terminal.wait_for('Which microphone?'))
+        terminal.type('12\n')
+        self.assertIn('device = hw:CARD=C12', terminal.wait_for('Write this?'))
         terminal.type('n\n')
         self.assertEqual(terminal.end()[1], 1)
 

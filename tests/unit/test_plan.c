@@ -3,7 +3,9 @@
  * that play on. */
 #include "daemon/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/load.h"
 #include "tests/test.h"
@@ -51,6 +53,23 @@ static void a_task_takes_the_sensors_it_names_whatever_their_order(void **state)
     assert_string_equal(plan->tasks[0].sensors[1], "b");
     assert_string_equal(plan->tasks[1].sensors[0], "");
     assert_string_equal(plan->tasks[1].sensors[1], "a");
+}
+
+static void a_bundle_is_found_by_whatever_path(void **state) {
+    _cleanup_(plan_freep) struct plan *plan =
+        plan_of("[camera a]\n[task t]\nbundle = yard\n", NULL, NOW_NS);
+    char folder[] = "/tmp/test-plan-XXXXXX", link[64], yard[TEST_PATH_BYTES];
+
+    (void) state;
+    assert_non_null(mkdtemp(folder));
+    (void) snprintf(link, sizeof(link), "%s/link", folder);
+    assert_int_equal(symlink(plan->bundles[0]->path, link), 0);
+    assert_ptr_equal(plan_bundle_at(plan, link), plan->bundles[0]);
+    assert_ptr_equal(plan_bundle_at(plan, source_path("models/zoo/yard", yard)), plan->bundles[0]);
+    assert_null(plan_bundle_at(plan, source_path("models/zoo/digits", yard)));
+    assert_null(plan_bundle_at(plan, "/nonexistent"));
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void two_tasks_share_one_bundle(void **state) {
@@ -176,6 +195,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_takes_the_first_sensor_of_each_kind),
         cmocka_unit_test(a_task_takes_the_sensors_it_names_whatever_their_order),
+        cmocka_unit_test(a_bundle_is_found_by_whatever_path),
         cmocka_unit_test(two_tasks_share_one_bundle),
         cmocka_unit_test(what_cannot_run_says_why_and_the_rest_runs),
         cmocka_unit_test(a_licence_that_forbids_the_use_stops_the_task),
