@@ -42,6 +42,8 @@ def section(title: str, keys: dict) -> str:
 
 NOT_IN_MANIFEST = {
     "other",
+    "other_held",
+    "reject",
     "mix",
     "snr_db",
     "noise",

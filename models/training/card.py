@@ -48,7 +48,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.Path, say) -> str:
+def figures(out: pathlib.Path, config, graphs: dict, held: dict, others: str, root: pathlib.Path, say) -> str:
+    """@others  the table of unknown.py."""
     text = "| module | parameters | multiply-adds | bytes |\n|---|---|---|---|\n"
     for name, graph in graphs.items():
         text += f"| {name}.tflite | {parameters(graph)} | {macs(graph)} | {(out / f'{name}.tflite').stat().st_size} |\n"
@@ -74,7 +75,7 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.P
     )
     if found and "per_label" in found:
         text += "\n" + per_label(found["per_label"])
-    return text
+    return text + (f"\n{others}" if others else "")
 
 
 def per_label(found) -> str:
@@ -87,9 +88,9 @@ def per_label(found) -> str:
     return text if keys else ""
 
 
-def write(out: pathlib.Path, config, graphs: dict, held: dict, root: pathlib.Path, say):
+def write(out: pathlib.Path, config, graphs: dict, held: dict, others: str, root: pathlib.Path, say):
     told = PRESETS / f"{config.name}.card.md"
     text = told.read_text(encoding="utf-8") if told.is_file() else f"# {config.name}\n\n## Figures\n\n{{figures}}\n"
     (out / "CARD.md").write_text(
-        text.replace("{figures}", figures(out, config, graphs, held, root, say)), encoding="utf-8"
+        text.replace("{figures}", figures(out, config, graphs, held, others, root, say)), encoding="utf-8"
     )

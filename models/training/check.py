@@ -96,6 +96,16 @@ def check_copies(examples: dict, digests: dict, labels: list, found: Findings):
             found.wrong.append(f"{example.path}: the same file is also under {labels[copy.label]}")
 
 
+def everything_other(root: pathlib.Path, modality, n_labels: int) -> list:
+    return [example for heard in (True, False) for example in data.others(root, modality.keys, n_labels, heard)]
+
+
+def check_other_held(root: pathlib.Path, modality, found: Findings):
+    for label in modality.keys.get("other_held", "").split():
+        if not (root / modality.keys.get("other", "") / label).is_dir():
+            found.wrong.append(f"other_held: there is no {label} in {root / modality.keys.get('other', '')}")
+
+
 def check(root: pathlib.Path, config, parts: dict) -> Findings:
     """@parts  kind -> one in so many is held out."""
     found = Findings()
@@ -107,13 +117,14 @@ def check(root: pathlib.Path, config, parts: dict) -> Findings:
         if (root / data.FOLDERS[kind] / "test").is_dir():
             examples["test"] = data.examples(root, kind, "test", labels)
         digests = {}
-        for example in [*examples["train"], *examples["test"], *data.others(root, modality.keys.get("other"), len(labels))]:
+        for example in [*examples["train"], *examples["test"], *everything_other(root, modality, len(labels))]:
             try:
                 digests[example.path] = hashlib.sha256(pathlib.Path(example.path).read_bytes()).digest()
             except OSError as error:
                 found.wrong.append(f"{example.path}: {error.strerror}")
                 continue
             LOOK[kind](example.path, modality, found)
+        check_other_held(root, modality, found)
         check_groups(examples, labels, kind, parts[kind], found)
         check_copies(examples, digests, labels, found)
     return found

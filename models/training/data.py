@@ -69,12 +69,17 @@ def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
     return found
 
 
-def others(root: pathlib.Path, folder, first: int) -> list:
-    """Examples of labels that are not asked for, in SET/FOLDER/LABEL: encoders learn from telling them apart, too."""
+def others(root: pathlib.Path, keys: dict, first: int, heard: bool = True) -> list:
+    """
+    Examples of labels that are not asked for, in SET/FOLDER/LABEL (`other` of @keys): encoders learn from telling them apart, too.
+    @heard  False: of the labels that `other_held` names, which nothing is trained on, instead.
+    """
+    folder, held = keys.get("other"), keys.get("other_held", "").split()
     if not folder or not (root / folder).is_dir():
         return []
     found = []
-    for index, label in enumerate(by_bytes(os.listdir(root / folder))):
+    chosen = [label for label in by_bytes(os.listdir(root / folder)) if (label in held) != heard]
+    for index, label in enumerate(chosen):
         inside = root / folder / label
         found += [Example(str(inside / name), first + index, name) for name in by_bytes(os.listdir(inside))]
     return found

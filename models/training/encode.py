@@ -2,6 +2,7 @@
 """Train the encoder of one modality, and use it: embeddings and an int8 graph."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 
@@ -27,10 +28,11 @@ class Stage:
     run: pathlib.Path  # checkpoints and results
     parts: int  # one in so many is held out; 0: none
     say: object
+    without: tuple = ()  # labels that are left out
 
     @property
     def labels(self) -> list:
-        return data.labels_of(self.root, [m.kind for m in self.config.modalities])
+        return [label for label in data.labels_of(self.root, [m.kind for m in self.config.modalities]) if label not in self.without]
 
 
 def path_of(stage: Stage, modality, suffix: str) -> pathlib.Path:
@@ -44,7 +46,7 @@ def found(stage: Stage, modality):
         everything += data.examples(extra, modality.kind, "train", stage.labels)
     kept = [e for e in everything if not data.held_out(e, stage.parts)]
     held = [e for e in everything if data.held_out(e, stage.parts)]
-    other = data.others(stage.root, modality.keys.get("other"), len(stage.labels))
+    other = data.others(stage.root, modality.keys, len(stage.labels))
     nothing = [e for extra in stage.extra for e in data.nothing(extra, modality.kind)]
     kept_nothing = [e for e in nothing if not data.held_out(e, stage.parts)]
     stage.say(
@@ -107,6 +109,11 @@ def made_with(stage: Stage, modality) -> dict:
     return {key: str(value) for key, value in settings.items() if not key.startswith("tune_")}
 
 
+def labels_loss(stage: Stage, modality) -> dict:
+    """How learn.label_loss() is asked."""
+    return {"n_labels": len(stage.labels), "reject": float(modality.keys.get("reject", 0))}
+
+
 def train(stage: Stage, modality, steps: int):
     """The whole stage; its result lies at path_of(..., "pt")."""
     stage.run.mkdir(parents=True, exist_ok=True)
@@ -119,7 +126,8 @@ def train(stage: Stage, modality, steps: int):
     )
     say = lambda text: stage.say(f"{modality.name}: {text}")
     settings = learn.Settings(steps, modality.rate, modality.decay, modality.drop, seed, made_with(stage, modality))
-    model = learn.train(model, batches, settings, path_of(stage, modality, "checkpoint"), say, judge)
+    loss_of = functools.partial(learn.cross_entropy, **labels_loss(stage, modality))
+    model = learn.train(model, batches, settings, path_of(stage, modality, "checkpoint"), say, judge, loss_of=loss_of)
     with torch.no_grad():
         calibration = torch.cat([batches()[0] for _ in range(CALIBRATION_BATCHES)])
     keep(stage, modality, "pt", model, n_targets, calibration)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is known of a finished run beyond its accuracy: calibration, confusion, robustness, what it takes for something else.
+"""What is known of a finished run beyond its accuracy: calibration, confusion, robustness.
 
 Encoders run with rounded weights and activations in PyTorch, which is the engine's result but for single steps of int8;
 features are the daemon's. Sounds and pictures are paired by label as `lookout-model eval` does. `figures()` gives a dict
@@ -218,29 +218,6 @@ def robustness(fusion, trained: list, examples: list, clean: list) -> list:
     return rows
 
 
-def taken_for_something(fusion, config, trained: list, root, n_labels: int) -> dict:
-    """Of sounds of other labels: the share whose best score reaches `unknown` and the detector's `on`."""
-    found = {}
-    for i, one in enumerate(trained):
-        others = data.others(root, one.modality.keys.get("other"), n_labels) if one.modality.kind == "sound" else []
-        if not others:
-            continue
-        theirs = [side(one, others) if k == i else None for k in range(len(trained))]
-        counts, total = {"unknown": 0, "on": 0}, 0
-        numbers, experts = theirs[i].numbers, theirs[i].experts
-        mask = torch.zeros(len(experts), len(trained))
-        mask[:, i] = 1
-        rows = [experts if k == i else torch.zeros_like(experts) for k in range(len(trained))]
-        p = (fusion.scores(rows, mask) / fusion.temperature[(i,)]).softmax(1)
-        for number in range(len(others)):
-            best = float(p[numbers == number].mean(0).max())
-            total += 1
-            counts["unknown"] += best >= float(config.head.get("unknown", 0))
-            counts["on"] += best >= float(config.detector.get("detector", {}).get("on", 0.7))
-        found[one.modality.name] = {"n": total, **{key: count / total for key, count in counts.items()}}
-    return found
-
-
 def figures(config, root, trained: list, fusion: fuse.Fusion, labels: list, split: str = "test") -> dict:
     """@trained  encode.Trained of each modality, as shipped."""
     examples = [data.examples(root, one.modality.kind, split, labels) for one in trained]
@@ -252,5 +229,4 @@ def figures(config, root, trained: list, fusion: fuse.Fusion, labels: list, spli
         "examples": {one.modality.name: len(found) for one, found in zip(trained, examples)},
         "sets": of_sets(fusion, modalities, clean),
         "robustness": robustness(fusion, trained, examples, clean),
-        "other labels": taken_for_something(fusion, config, trained, root, len(labels)),
     }

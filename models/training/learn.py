@@ -87,6 +87,17 @@ def save(path: pathlib.Path, state: dict):
         raise KeepError(f"{path}: cannot be written ({error}); what was there before is kept") from error
 
 
+def write(path: pathlib.Path, text: str):
+    """A table or page beside the checkpoints: whole or not at all, too."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise KeepError(f"{path}: cannot be written ({error.strerror}); what was there before is kept") from error
+
+
 def restore(path: pathlib.Path, made_with: dict) -> dict:
     """A state that save() wrote, if it was made with the same settings (None: with any)."""
     try:
@@ -129,11 +140,22 @@ class Curve:
             raise KeepError(f"{self.path}: cannot be written ({error}); the last checkpoint is kept") from error
 
 
-def cross_entropy(model, batch, drop: float):
-    """Weighted, with distributions as targets. @batch: features [n, c, h, w], targets [n, labels], weights [n]."""
+def label_loss(logits, y, weight, n_labels: int = 0, reject: float = 0.0):
+    """
+    Weighted cross-entropy with distributions @y [n, targets]. With @reject, what is of other targets than the first
+    @n_labels must look like none of these: even among them (outlier exposure, Hendrycks et al., arXiv 1812.04606).
+    """
+    loss = (weight * -(y * functional.log_softmax(logits, 1)).sum(1)).mean()
+    if reject:
+        other = y[:, n_labels:].sum(1)
+        loss = loss + reject * (other * -functional.log_softmax(logits[:, :n_labels], 1).mean(1)).mean()
+    return loss
+
+
+def cross_entropy(model, batch, drop: float, **how):
+    """@batch: features [n, c, h, w], targets [n, labels], weights [n]. @how is label_loss()'s."""
     x, y, weight = batch
-    x = x.contiguous(memory_format=torch.channels_last)
-    return (weight * -(y * functional.log_softmax(model(x, drop), 1)).sum(1)).mean()
+    return label_loss(model(x.contiguous(memory_format=torch.channels_last), drop), y, weight, **how)
 
 
 def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, judge=None, before=None, loss_of=cross_entropy):

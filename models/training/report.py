@@ -6,7 +6,7 @@ import html
 import json
 import pathlib
 
-from . import plot
+from . import learn, plot, unknown
 
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -110,11 +110,18 @@ def robustness(found: dict) -> str:
     return text + f'<p class="note">{html.escape(note)}</p>'
 
 
-def others(found: dict) -> str:
-    text = ""
-    for name, one in found["other labels"].items():
-        text += f"<p>{html.escape(name)}: of {one['n']} examples of other labels, {percent(one['unknown'])} are not answered <code>unknown</code>, "
-        text += f"{percent(one['on'])} reach the detector's <code>on</code>.</p>"
+def others(run: pathlib.Path) -> str:
+    """Of what train.finish() kept of unknown.of_others()."""
+    path, text = run / "unknown.json", ""
+    for name, one in (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}).items():
+        columns = ["examples", f"not unknown ({one['threshold']:g})", f"not unknown ({one['kept']:.2f}: 95 % of the right answers held out)", "reported"]
+        rows = []
+        for what, shares in one["rows"].items():
+            cells = [(percent(shares[key]), shares[key]) for key in ("answered", "answered, 95 % kept", "reported")]
+            rows.append((what, [(shares["n"], None), *cells]))
+        text += plot.cells(f"{name} alone: what is answered", columns, rows)
+        series = [{"name": what, "points": list(zip(unknown.THRESHOLDS, shares["by threshold"]))} for what, shares in one["rows"].items()]
+        text += plot.chart(f"{name} alone: answered by threshold", series, "threshold `unknown`", "share that is not unknown", y_range=(0, 1))
     return text or '<p class="note">There are no examples of other labels in this data set.</p>'
 
 
@@ -127,7 +134,7 @@ def page(config, found: dict, run: pathlib.Path) -> str:
         ("Confusion", confusions(found)),
         ("Misses and false alarms", costs(found)),
         ("Robustness", robustness(found)),
-        ("Other labels", others(found)),
+        ("Other labels", others(run)),
         ("Bits and bytes", frontier(run)),
         ("Training", curves(run)),
     )
@@ -143,7 +150,7 @@ def page(config, found: dict, run: pathlib.Path) -> str:
 
 
 def write(config, found: dict, run: pathlib.Path) -> pathlib.Path:
-    (run / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    learn.write(run / "figures.json", json.dumps(found, indent=1) + "\n")
     path = run / "report.html"
-    path.write_text(page(config, found, run), encoding="utf-8")
+    learn.write(path, page(config, found, run))
     return path

@@ -19,7 +19,7 @@ import sys
 
 import torch
 
-from . import bundle, card, data, encode, evaluate, fuse, learn, recordings, report
+from . import bundle, card, data, encode, evaluate, fuse, learn, recordings, report, unknown
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"sound": 5, "picture": 10}  # one in so many is held out
@@ -116,14 +116,14 @@ def embeddings(config, root, run, say) -> tuple:
     return held, classifiers
 
 
-def accuracies(fusion: fuse.Fusion, held: list, classifiers: list, modalities) -> dict:
-    """On the held-out examples, as `lookout-model eval` counts: pairs by label, mean over a sound's windows."""
+def held_figures(fusion: fuse.Fusion, held: list, classifiers: list, modalities) -> dict:
+    """On the held-out examples, as `lookout-model eval` counts: pairs by label, mean over a sound's windows; "kept" is for unknown.py."""
     sides = [evaluate.Side(h.embeddings @ w.T + b, h.labels, numbers) for (h, numbers), (w, b) in zip(held, classifiers)]
-    counts = {}
+    found = {}
     for chosen in fuse.sets_of(len(held)):
         p, truth = evaluate.answers(fusion, sides, chosen)
-        counts[evaluate.named(modalities, chosen)] = (evaluate.accuracy(p, truth), len(truth))
-    return counts
+        found[evaluate.named(modalities, chosen)] = {"accuracy": evaluate.accuracy(p, truth), "n": len(truth), "kept": unknown.keeping(p, truth)}
+    return found
 
 
 def shipped(config, root, run, say) -> list:
@@ -139,9 +139,9 @@ def finish(config, root, run, out: pathlib.Path, say):
     """Head, quantised graphs, bundle and report, from encoders that are trained."""
     held, classifiers = embeddings(config, root, run, say)
     fusion = fuse.fit([h for h, _ in held], classifiers, config.seed)
-    found = accuracies(fusion, held, classifiers, config.modalities)
-    for name, (share, n) in found.items():
-        say(f"held out, {name}: {share:.4f} of {n}")
+    found = held_figures(fusion, held, classifiers, config.modalities)
+    for name, one in found.items():
+        say(f"held out, {name}: {one['accuracy']:.4f} of {one['n']}")
     encoders = shipped(config, root, run, say)
     for one in encoders:
         one.model.encoder = one.rounded()
@@ -149,11 +149,12 @@ def finish(config, root, run, out: pathlib.Path, say):
     graphs["head"] = fuse.graph(fusion, [one.classifier for one in encoders], [one.embed(one.calibration) for one in encoders])
     labels = stage_of(config, root, run, config.modalities[0], False, say).labels
     bundle.write(out, config, labels, graphs, fusion.temperature)
-    held_figures = {name: {"accuracy": share, "n": n} for name, (share, n) in found.items()}
-    (run / "held.json").write_text(json.dumps(held_figures, indent=1) + "\n")
+    others = unknown.of_others(config, root, encoders, fusion, labels, {name: one["kept"] for name, one in found.items()})
+    for name, content in (("held.json", found), ("unknown.json", others)):
+        learn.write(run / name, json.dumps(content, indent=1) + "\n")
     learn.save(run / "fusion.pt", dataclasses.asdict(fusion))
     bundle.seal(out)
-    card.write(out, config, graphs, held_figures, root, say)
+    card.write(out, config, graphs, found, unknown.markdown(others), root, say)
     bundle.seal(out)
     say(f"{out} is ready")
 

@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import functools
 import pathlib
 
 import torch
@@ -121,14 +122,14 @@ def followed(stage, source, modality) -> list:
     return models
 
 
-def following(models: list, weight: float):
-    """Cross-entropy with the labels, and with what @models say of the same features on average."""
+def following(models: list, weight: float, **how):
+    """Cross-entropy with the labels (learn.label_loss(@how)), and with what @models say of the same features on average."""
 
     def loss_of(model, batch, drop: float):
         x, y, weights = batch
         x = x.contiguous(memory_format=torch.channels_last)
         logits = model(x, drop)
-        labels = (weights * -(y * functional.log_softmax(logits, 1)).sum(1)).mean()
+        labels = learn.label_loss(logits, y, weights, **how)
         with torch.no_grad():
             theirs = torch.stack([other(x) for other in models]).mean(0)
         return labels + weight * distil.logits_loss(logits, theirs)
@@ -159,7 +160,8 @@ def tune(stage, source, modality, bits: dict, steps: int):
     say = lambda text: stage.say(f"{modality.name}, tuned: {text}")
     before(0)
     follow = stage.config.quantisation.follow
-    loss_of = following(followed(stage, source, modality), follow) if follow else learn.cross_entropy
+    how = encode.labels_loss(stage, modality)
+    loss_of = following(followed(stage, source, modality), follow, **how) if follow else functools.partial(learn.cross_entropy, **how)
     model = learn.train(model, batches, settings, checkpoint, say, judge, before, loss_of)
     encode.keep(stage, modality, "tuned.pt", model, n_targets, trained.calibration, bits)
     checkpoint.unlink(missing_ok=True)

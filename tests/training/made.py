@@ -46,6 +46,23 @@ off = 0.4
 '''
 
 
+def write_sound(path, samples):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), 'wb') as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(samples.astype('<i2').tobytes())
+
+
+def made_others(root):
+    """Sounds of two more labels, which are not asked for."""
+    rng = np.random.default_rng(2)
+    for i in range(4):
+        write_sound(root / 'audio-other' / 'hiss' / f'{i}.wav', rng.normal(0, 3000, 16000))
+        write_sound(root / 'audio-other' / 'tick' / f'{i}.wav', (np.arange(16000) % 4000 < 80) * 9000.0)
+
+
 def made_data(root):
     """Two labels, told apart by pitch and by colour."""
     rng = np.random.default_rng(1)
@@ -56,10 +73,6 @@ def made_data(root):
             pictures.mkdir(parents=True)
             for i in range(n):
                 wave_of = np.sin(np.arange(16000) * 2 * np.pi * pitch_hz / 16000) * 8000 + rng.normal(0, 300, 16000)
-                with wave.open(str(sounds / f'{i}.wav'), 'wb') as file:
-                    file.setnchannels(1)
-                    file.setsampwidth(2)
-                    file.setframerate(16000)
-                    file.writeframes(wave_of.astype('<i2').tobytes())
+                write_sound(sounds / f'{i}.wav', wave_of)
                 noisy = np.clip(np.array(colour) + rng.normal(0, 20, (24, 32, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(noisy).save(pictures / f'{i}.png')

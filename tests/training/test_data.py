@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import tap  # noqa: E402
 from PIL import Image  # noqa: E402
-from made import PRESET, made_data  # noqa: E402
+from made import PRESET, made_data, made_others  # noqa: E402
 from training import check, config, data, recordings, train  # noqa: E402
 
 
@@ -57,6 +57,18 @@ class Data(unittest.TestCase):
         self.assertIn('recording monday: in train and in test', text)
         self.assertIn('copy.png: the same file as', text)
         self.assertNotIn('tuesday', text)
+
+    def test_other_labels_that_are_held_out_are_not_trained_on(self):
+        made_others(self.root)
+        keys = {'other': 'audio-other', 'other_held': 'hiss'}
+        heard, held = (data.others(self.root, keys, 2, heard) for heard in (True, False))
+        self.assertEqual(({pathlib.Path(e.path).parent.name for e in heard}, {e.label for e in heard}), ({'tick'}, {2}))
+        self.assertEqual({pathlib.Path(e.path).parent.name for e in held}, {'hiss'})
+
+    def test_a_held_out_label_that_is_not_there_is_refused(self):
+        made_others(self.root)
+        self.config.modality('sound').keys.update({'other': 'audio-other', 'other_held': 'his'})
+        self.assertIn('other_held: there is no his in', self.wrong())
 
     def test_a_file_under_two_labels_is_refused(self):
         shutil.copy(self.pictures / '3.png', self.root / 'images/train/low/copy.png')

@@ -18,7 +18,7 @@ import numpy as np  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from made import PRESET, made_data  # noqa: E402
+from made import PRESET, made_data, made_others  # noqa: E402
 from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, tflite  # noqa: E402
 
 try:
@@ -354,22 +354,26 @@ class Path(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             made_data(folder / 'tiny')
-            (folder / 'tiny.ini').write_text(PRESET)
+            made_others(folder / 'tiny')
+            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5', 1))
             done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
                                   env=kit.environment(), capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
             self.assertEqual(checked.returncode, 0, checked.stderr)
             self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
+            self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
+            self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
             self.look_at_page((folder / 'out.run' / 'report.html').read_text())
             bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
             self.assertEqual(set(bits), {4, 8})
             self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
+
     def look_at_page(self, text):
         page = Balanced()
         page.feed(text)
         self.assertEqual((page.wrong, page.open, page.outside), ([], [], []))
-        for words in ('Reliability', 'Confusion', 'SNR 0 dB', 'light x 0.1', 'blur', '500 ms late', 'Cost by threshold', 'sound-held', 'picture-held.tuned'):
+        for words in ('Reliability', 'Confusion', 'SNR 0 dB', 'light x 0.1', 'blur', '500 ms late', 'Cost by threshold', 'other labels, trained on', 'sound-held', 'picture-held.tuned'):
             self.assertIn(words, text)
 
 
@@ -413,7 +417,7 @@ class Presets(unittest.TestCase):
         def figures(refit, quantisation):
             with tempfile.TemporaryDirectory() as folder:
                 chosen = mock.Mock(refit=refit, quantisation=quantisation, modalities=[], seed=1)
-                return card.figures(pathlib.Path(folder), chosen, {}, {}, pathlib.Path(folder), lambda _: None)
+                return card.figures(pathlib.Path(folder), chosen, {}, {}, '', pathlib.Path(folder), lambda _: None)
 
         self.assertIn('part, in float32; the shipped ones were trained on all of train.', figures('yes', None))
         self.assertIn('part, with the bits that were chosen; the shipped ones were trained on', figures('yes', mock.Mock()))

@@ -2,6 +2,7 @@
 """What is said of a finished run: figures by hand, spoilt sensors, plots. test_kit.py looks at the whole page."""
 import re
 import unittest
+import unittest.mock
 
 import kit
 
@@ -11,7 +12,7 @@ import numpy as np  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from training import augment, evaluate, fuse, plot  # noqa: E402
+from training import augment, evaluate, fuse, learn, plot, unknown  # noqa: E402
 
 
 class Figures(unittest.TestCase):
@@ -59,6 +60,35 @@ class Figures(unittest.TestCase):
         wrong = evaluate.Side(torch.tensor([[0.0, 1], [1, 0]]), labels, numbers)
         for chosen, wanted in (((0,), 1.0), ((1,), 0.0), ((0, 1), 1.0)):
             self.assertEqual(evaluate.accuracy(*evaluate.answers(fusion, [right, wrong], chosen)), wanted)
+
+
+class Unknown(unittest.TestCase):
+    """What is answered to what has no label."""
+
+    def test_a_threshold_keeps_so_many_right_answers(self):
+        sure = np.linspace(0.5, 0.99, 100)
+        p = np.stack([sure, 1 - sure], 1)
+        truth = np.arange(100) % 2  # every other answer is wrong, and does not count
+        kept = unknown.keeping(p, truth)
+        right = sure[truth == 0]
+        self.assertGreaterEqual((right >= kept).mean(), 0.95)
+        self.assertLess((right > kept).mean(), 0.97)
+
+    def test_shares_by_hand_with_a_label_that_is_not_reported(self):
+        config = unittest.mock.Mock(head={'unknown': '0.4'}, detector={'detector': {'on': '0.7'}, 'detector b': {'report': 'no'}, 'detector c': {'on': '0.9'}})
+        p = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.35, 0.35, 0.3]])
+        found = unknown.row(p, config, ['a', 'b', 'c'], 0.9)
+        self.assertEqual((found['n'], found['answered'], found['answered, 95 % kept'], found['reported']), (4, 0.75, 0.0, 0.25))
+
+    def test_rejecting_by_hand(self):
+        """Two labels of ours and one other; of an other sound, ours must be even."""
+        logits = torch.tensor([[2.0, 0.0, 1.0]])
+        other, own = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+        plain = lambda y: float(learn.label_loss(logits, y, torch.ones(1)))
+        both = lambda y: float(learn.label_loss(logits, y, torch.ones(1), 2, 0.5))
+        even = -(np.log(1 / (1 + np.exp(-2))) + np.log(1 / (1 + np.exp(2)))) / 2
+        self.assertAlmostEqual(both(other) - plain(other), 0.5 * even, places=5)
+        self.assertAlmostEqual(both(own), plain(own), places=6)
 
 
 class Spoilt(unittest.TestCase):
