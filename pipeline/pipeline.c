@@ -13,6 +13,9 @@
 #include "common/units.h"
 #include "pipeline/parts.h"
 
+/* What a driver has to open its device: slow cameras take seconds. */
+static const int64_t OPENING_NS = 15 * NS_PER_S;
+
 /* --- making --- */
 
 static int watch(int epoll_fd, int fd) {
@@ -195,6 +198,35 @@ static bool take_reports(struct pipeline *p) {
     return any;
 }
 
+/* When a sensor that starts is to be declared lost; INT64_MAX: it does not start. */
+static int64_t give_up_ns(const struct sensor_part *part) {
+    return part->report.state == SENSOR_STARTING ? sensor_beat_ns(part->sensor) + OPENING_NS
+                                                 : INT64_MAX;
+}
+
+/* A driver may keep the thread that opens its device for good. If it ever lets go, that is
+ * reported. */
+static bool give_up_opening(struct pipeline *p) {
+    const int64_t now = clock_ns(&p->clock);
+    bool any = false;
+
+    for (size_t i = 0; i < p->parts.n_sensors; i++) {
+        struct sensor_part *const part = &p->parts.sensors[i];
+
+        if (give_up_ns(part) > now)
+            continue;
+        any = true;
+        part->report.state = SENSOR_LOST;
+        (void) strcpy(part->report.reason, /* fits */
+                      "its driver does not answer; unplug it and plug it in again; if that does "
+                      "not help, restart this machine");
+        judge_sensor(part, now);
+    }
+    if (any)
+        parts_tell_tasks(p);
+    return any;
+}
+
 static void note_embedding(struct pipeline *p, struct encoder_part *part,
                            const struct embedding *e) {
     struct sensor_part *const sensor = &p->parts.sensors[part->sensor];
@@ -267,7 +299,7 @@ static bool advance(struct pipeline *p) {
         deliver(p);
         return true;
     }
-    return meet_deadlines(p);
+    return meet_deadlines(p) || give_up_opening(p);
 }
 
 int64_t pipeline_deadline_ns(const struct pipeline *p) {
@@ -288,8 +320,12 @@ static bool has_ended(const struct pipeline *p) {
 }
 
 static void arm(struct pipeline *p) {
-    const int64_t at_ns = pipeline_deadline_ns(p);
+    int64_t at_ns = pipeline_deadline_ns(p);
     struct itimerspec timer = { 0 };
+
+    for (size_t i = 0; i < p->parts.n_sensors; i++)
+        if (give_up_ns(&p->parts.sensors[i]) < at_ns)
+            at_ns = give_up_ns(&p->parts.sensors[i]);
 
     if (p->clock.virtual_ns || at_ns == p->armed_ns)
         return;

@@ -138,14 +138,11 @@ int pipeline_statistic(const struct pipeline *pipeline, size_t i, struct statist
 /* --- the watchdog --- */
 
 /* Its patience with a thread; windows and hops come on top. */
-static const int64_t PATIENCE_NS = 10 * NS_PER_S, PATIENCE_OPENING_NS = 60 * NS_PER_S;
+static const int64_t PATIENCE_NS = 10 * NS_PER_S;
 
+/* One that starts is given time, and then declared lost: a restart would only hang there again. */
 static bool sensor_moves(const struct sensor_part *part, int64_t now) {
-    const int64_t patience_ns = part->state == SENSOR_STARTING ? PATIENCE_OPENING_NS : PATIENCE_NS;
-
-    if (part->state == SENSOR_LOST || part->state == SENSOR_OFF)
-        return true; /* declared */
-    return now - sensor_beat_ns(part->sensor) < patience_ns;
+    return !sensor_is_live(part->state) || now - sensor_beat_ns(part->sensor) < PATIENCE_NS;
 }
 
 /* Data came and somebody asks for embeddings: it must give some, or drop windows for a reason. */

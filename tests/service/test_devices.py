@@ -144,6 +144,14 @@ class Devices(unittest.TestCase):
             self.assertEqual(len(machine.devices()), 2)
             self.assertLess(time.monotonic() - began, 3)  # it is not asked once more
 
+    def test_a_camera_whose_driver_hangs_when_opened_is_lost_and_holds_up_no_other(self):
+        ini = TASK + '[camera gate]\ndevice = /dev/video1\n[camera other]\ndevice = /dev/video0\n'
+        with Machine(ini, video0='camera', video1='stuck') as machine:
+            machine.wait('other', 'running', 'degraded')
+            self.assertEqual(machine.sensors()['gate']['state'], 'starting')
+            self.assertIn('its driver does not answer; unplug it', machine.wait('gate', 'lost', seconds=25)['reason'])
+            self.assertIn(machine.sensors()['other']['state'], ('running', 'degraded'))
+
     def test_calls_behind_it_on_one_connection_are_answered_in_order(self):
         with Machine(video0='camera') as machine, Client(machine.daemon.path) as client:
             for method in ('ListDevices', 'ListTasks', 'ListDevices'):
