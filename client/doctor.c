@@ -144,44 +144,44 @@ static const char *what_to_do_about(const char *reason) {
     return "is it plugged in, and free? `lookoutctl devices` says what to do";
 }
 
-static void check_sensor(struct doctor *doctor, const json_t *sensor) {
-    const char *state = field_text(sensor, "state"), *reason = field_text(sensor, "reason");
-    const int64_t n_gaps = field_integer(sensor, "n_gaps"),
-                  n_lost = field_integer(sensor, "n_lost");
-    const double rate = field_number(sensor, "rate"), hours = running_s(doctor->patient) / 3600;
+/* "YUYV 640x480, 10/s, quality 98 %, 3 gaps, lost 1 times" */
+static void sensor_figures(const json_t *sensor, char ret[TEXT_BYTES]) {
     const char *format = field_text(sensor, "format");
-    char check[64], rate_text[32] = "";
+    const double rate = field_number(sensor, "rate");
+    char rate_text[32] = "";
 
-    (void) snprintf(check, sizeof(check), "sensor %.40s", field_text(sensor, "name")); /* fits */
-    if (strcmp(state, "off") == 0) {
-        add(doctor, check, note, NULL, "off: %s", reason);
-        return;
-    }
-    if (strcmp(state, "starting") == 0) {
-        add(doctor, check, note, NULL, "starting; ask again in a moment");
-        return;
-    }
-    if (strcmp(state, "running") != 0) {
-        add(doctor, check, strcmp(state, "lost") == 0 ? bad : warning, what_to_do_about(reason),
-            "%s: %s", state, *reason ? reason : "no reason was given");
-        return;
-    }
     if (rate > 0 && !strstr(format, " Hz")) /* of sound, it is in the format */
         (void) snprintf(rate_text, sizeof(rate_text), ", %g/s", rate);
-    if (field_number(sensor, "quality") < QUALITY_LOW) {
+    (void) snprintf(ret, TEXT_BYTES, /* cut is fine */
+                    "%.128s%s, quality %.0f %%, %" PRId64 " gaps, lost %" PRId64 " times", format,
+                    rate_text, field_number(sensor, "quality") * 100,
+                    field_integer(sensor, "n_gaps"), field_integer(sensor, "n_lost"));
+}
+
+static void check_sensor(struct doctor *doctor, const json_t *sensor) {
+    const char *state = field_text(sensor, "state"), *reason = field_text(sensor, "reason");
+    const double hours = running_s(doctor->patient) / 3600, n_gaps = field_number(sensor, "n_gaps");
+    char check[64], figures[TEXT_BYTES];
+
+    (void) snprintf(check, sizeof(check), "sensor %.40s", field_text(sensor, "name")); /* fits */
+    sensor_figures(sensor, figures);
+    if (strcmp(state, "off") == 0)
+        add(doctor, check, note, NULL, "off: %s", reason);
+    else if (strcmp(state, "starting") == 0)
+        add(doctor, check, note, NULL, "starting; ask again in a moment");
+    else if (strcmp(state, "degraded") == 0)
+        add(doctor, check, warning, what_to_do_about(reason), "degraded: %s; %s", reason, figures);
+    else if (strcmp(state, "running") != 0)
+        add(doctor, check, bad, what_to_do_about(reason), "%s: %s", state,
+            *reason ? reason : "no reason was given");
+    else if (field_number(sensor, "quality") < QUALITY_LOW)
         add(doctor, check, note,
-            "`sudo lookoutctl look` shows what comes; perhaps it is only night",
-            "%s%s, quality %.0f %% now", format, rate_text, field_number(sensor, "quality") * 100);
-        return;
-    }
-    if (hours > 0 && (double) n_gaps > GAPS_PER_HOUR && (double) n_gaps / hours > GAPS_PER_HOUR)
-        add(doctor, check, warning, what_to_do_about("frequent gaps"),
-            "%s%s, %" PRId64 " gaps, %.0f an hour", format, rate_text, n_gaps,
-            (double) n_gaps / hours);
+            "`sudo lookoutctl look` shows what comes; perhaps it is only night", "%s", figures);
+    else if (hours > 0 && n_gaps > GAPS_PER_HOUR && n_gaps / hours > GAPS_PER_HOUR)
+        add(doctor, check, warning, what_to_do_about("frequent gaps"), "%s; %.0f gaps an hour",
+            figures, n_gaps / hours);
     else
-        add(doctor, check, good, NULL,
-            "%s%s, quality %.0f %%, %" PRId64 " gaps, lost %" PRId64 " times", format, rate_text,
-            field_number(sensor, "quality") * 100, n_gaps, n_lost);
+        add(doctor, check, good, NULL, "%s", figures);
 }
 
 static void check_task(struct doctor *doctor, const json_t *task) {
@@ -298,6 +298,8 @@ static void check_power(struct doctor *doctor) {
     else if (before & (THROTTLED_CAPPED | THROTTLED_NOW | THROTTLED_SOFT_LIMIT))
         add(doctor, "throttling", warning, "see temperature and power",
             "slowed down since it was started");
+    else if (machine->knows_throttled)
+        add(doctor, "throttling", good, NULL, "never since it was started");
 }
 
 static void check_memory(struct doctor *doctor) {

@@ -112,12 +112,16 @@ static struct machine healthy_machine(void) {
     " 'sandbox': {'uid': 998, 'no_new_privileges': true, 'seccomp': true, 'capabilities': '0',"    \
     "             'read_only': true, 'network': false}}"
 
-/* What is said of @check in the first finding called so; "" if there is none. */
-static const char *state_of(const json_t *findings, const char *check) {
+/* The @key of @check in the first finding called so; "" if there is none. */
+static const char *told(const json_t *findings, const char *check, const char *key) {
     for (size_t i = 0; i < json_array_size(findings); i++)
         if (strcmp(field_text(json_array_get(findings, i), "check"), check) == 0)
-            return field_text(json_array_get(findings, i), "state");
+            return field_text(json_array_get(findings, i), key);
     return "";
+}
+
+static const char *state_of(const json_t *findings, const char *check) {
+    return told(findings, check, "state");
 }
 
 static json_t *examine(struct machine machine, bool synchronised, const char *status,
@@ -155,8 +159,8 @@ static void a_healthy_box_has_no_findings(void **state) {
     assert_int_equal(doctor_n_findings(findings), 0);
     for (const char *const *check =
              (const char *const[]){ "daemon", "configuration", "sensor gate", "task yard", "speed",
-                                    "windows", "sandbox", "clock", "temperature", "power", "memory",
-                                    "card mmcblk0", "own writes", NULL };
+                                    "windows", "sandbox", "clock", "temperature", "power",
+                                    "throttling", "memory", "card mmcblk0", "own writes", NULL };
          *check; check++)
         assert_string_equal(state_of(findings, *check), "good");
 }
@@ -182,20 +186,24 @@ static void a_sick_machine_is_told_so(void **state) {
 static void a_sick_daemon_is_told_so(void **state) {
     _cleanup_(json_decrefp) json_t *findings = examine(
         healthy_machine(), true,
-        STATUS("'a.ini:3: [camra]: unknown section'",
-               "{'name': 'gate', 'state': 'lost', 'reason': 'no such device'},"
-               "{'name': 'yard', 'state': 'degraded', 'reason': 'dark'},"
-               "{'name': 'night', 'state': 'running', 'quality': 0.1},"
-               "{'name': 'mic', 'state': 'running', 'format': 'S16_LE 48000 Hz', 'rate': 48000, "
-               "'n_gaps': 500}",
-               "{'name': 'watch', 'state': 'stopped', 'reason': 'no bundle'}",
-               "'published_ms_p99': 3000, 'windows_encoded': 900, 'windows_dropped': 100,"
-               " 'windows_late': 0, 'subscribers_dropped': 2"),
+        STATUS(
+            "'a.ini:3: [camra]: unknown section'",
+            "{'name': 'gate', 'state': 'lost', 'reason': 'no such device'},"
+            "{'name': 'yard', 'state': 'degraded', 'reason': 'dark', 'format': 'YUYV', 'rate': 9.5,"
+            " 'quality': 0.1, 'n_gaps': 2, 'n_lost': 1},"
+            "{'name': 'night', 'state': 'running', 'quality': 0.1},"
+            "{'name': 'mic', 'state': 'running', 'format': 'S16_LE 48000 Hz', 'rate': 48000, "
+            "'n_gaps': 500}",
+            "{'name': 'watch', 'state': 'stopped', 'reason': 'no bundle'}",
+            "'published_ms_p99': 3000, 'windows_encoded': 900, 'windows_dropped': 100,"
+            " 'windows_late': 0, 'subscribers_dropped': 2"),
         "{'process': {'written_bytes': 9000000000}, 'sandbox': {'uid': 0, 'capabilities': 'ff'}}");
 
     assert_string_equal(state_of(findings, "configuration"), "bad");
     assert_string_equal(state_of(findings, "sensor gate"), "bad");
     assert_string_equal(state_of(findings, "sensor yard"), "warning");
+    assert_string_equal(told(findings, "sensor yard", "text"),
+                        "degraded: dark; YUYV, 9.5/s, quality 10 %, 2 gaps, lost 1 times");
     assert_string_equal(state_of(findings, "sensor night"), "note");
     assert_string_equal(state_of(findings, "sensor mic"), "warning");
     assert_string_equal(state_of(findings, "task watch"), "bad");
