@@ -20,7 +20,8 @@ from .graph import Graph, quantised, range_parameters, same_padding
 EMBEDDING_SCALE = 1 / 128
 CLIPPED_SHARE = 2e-5  # of the observed values on either side may lie outside the range
 OBSERVED_ITEMS = 250_000  # of a tensor, enough for the share above
-WATCHED_ITEMS, WATCHED_KEEP = 16_384, 0.99  # of a tensor, in each step of tuning; what the moving average keeps
+WATCHED, WATCHED_ITEMS = 8, 16_384  # one example in so many, and of these so many items, are looked at while tuning
+WATCHED_KEEP = 0.99  # of a range, in each step of tuning
 CLIPS = np.linspace(0.35, 1.0, 27)  # shares of the largest 4-bit weight that are tried as the end of the scale
 LEAST_SCALE = 1e-8
 MOST_BIAS = 2**30  # steps: leaves as much of int32 for the products
@@ -36,6 +37,21 @@ class Rounded(torch.autograd.Function):
     @staticmethod
     def backward(context, gradient):
         return gradient
+
+
+class Stepped(torch.autograd.Function):
+    """torch.fake_quantize_per_tensor_affine to int8, which is several times slower; the gradient passes inside the range."""
+
+    @staticmethod
+    def forward(context, x, scale: float, zero_point: int):
+        low, high = -128 - zero_point, 127 - zero_point
+        steps = (x * (1 / scale)).round_()
+        context.save_for_backward((steps >= low) & (steps <= high))
+        return steps.clamp_(low, high).mul_(scale)
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * context.saved_tensors[0], None, None
 
 
 def first_scales(weights: torch.Tensor, bits: int, each: bool) -> torch.Tensor:
@@ -127,11 +143,11 @@ class Range(nn.Module):
             self.look(x)
             return x
         if self.training and self.moves:
-            flat = x.detach().flatten()
+            flat = x.detach()[::WATCHED].flatten()
             low, high = flat[:: max(1, len(flat) // WATCHED_ITEMS)].aminmax()
             self.low.lerp_(low.clamp(max=0), 1 - WATCHED_KEEP)
             self.high.lerp_(high.clamp(min=0), 1 - WATCHED_KEEP)
-        return torch.fake_quantize_per_tensor_affine(x, *self.parameters_of(), -128, 127)
+        return Stepped.apply(x, *self.parameters_of())
 
     def parameters_of(self) -> tuple:
         return range_parameters(float(self.low), float(self.high))
@@ -171,7 +187,7 @@ class Encoder(nn.Module):
 
     def last_map(self, x):
         """What the last block gives: [n, channels, rows, columns]."""
-        x = torch.fake_quantize_per_tensor_affine(x, *self.input, -128, 127)
+        x = Stepped.apply(x, *self.input)
         x = self.layer("stem", x)
         for i, residual in enumerate(self.residual, 1):
             y = self.layer(f"block{i}/pointwise", self.layer(f"block{i}/depthwise", x))
@@ -185,7 +201,7 @@ class Encoder(nn.Module):
         x = self.ranges["pooled"](last_map.mean((2, 3)))
         x = self.layer("dense", functional.dropout(x, drop, self.training))
         x = functional.normalize(x, dim=1, eps=1e-6)
-        return torch.fake_quantize_per_tensor_affine(x, EMBEDDING_SCALE, 0, -128, 127)
+        return Stepped.apply(x, EMBEDDING_SCALE, 0)
 
     def observe(self, examples: torch.Tensor):
         """Take the ranges of activations from @examples, features [n, channels, rows, columns]."""

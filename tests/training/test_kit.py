@@ -222,6 +222,19 @@ class Quantised(unittest.TestCase):
         self.assertEqual(found.tolist(), [[70, 20]])
         self.assertEqual(engine(tflite.model(out), [np.array([[3, 3]], np.int8)]), found.tobytes())
 
+    def test_rounding_of_activations_is_torch_s(self):
+        """But for a value in the middle between two steps, which may go either way."""
+        torch.manual_seed(1)
+        for scale, zero_point in ((6 / 255, -128), (0.0431, 5), (1 / 128, 0)):
+            x = torch.randn(40_000, requires_grad=True)
+            values, gradients, weights = [], [], torch.randn(40_000)
+            for rounded in (quantise.Stepped.apply(4 * x, scale, zero_point),
+                            torch.fake_quantize_per_tensor_affine(4 * x, scale, zero_point, -128, 127)):
+                values.append(rounded)
+                gradients.append(torch.autograd.grad((rounded * weights).sum(), x)[0])
+            self.assertLess(float((values[0] - values[1]).abs().gt(scale / 2).float().mean()), 1e-3)
+            self.assertLess(float((gradients[0] != gradients[1]).float().mean()), 1e-3)
+
     def test_tuning_moves_the_loss_of_4_bits_down(self):
         model, encoder, examples = small_encoder(3)
         encoder.use({layer: 4 for layer in encoder.layers})
