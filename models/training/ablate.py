@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What distillation is worth: a grid of teachers, students, losses and levels from an INI, each cell with several seeds.
 
-Every cell is a file of its own in OUT; a run that was stopped goes on where it was, and more seeds or cells add to what is
-there. Accuracies are of the held-out part of train, in float32. The keys are listed in README.md.
+Students of one grid, teacher and seed are trained side by side, on the same batches and the same answers of the teacher. Every
+cell is a file of its own in OUT; a run that was stopped goes on where it was, and more seeds or cells add to what is there. Accuracies are of the held-out part of train, in float32. The keys are listed in README.md.
 """
 
 import configparser
@@ -14,6 +14,7 @@ import statistics
 
 import numpy as np
 import torch
+from torch import nn
 
 from . import config as presets
 from . import data, encode, learn, student, teacher, train
@@ -46,6 +47,11 @@ class Cell:
     @property
     def name(self) -> str:
         return "-".join([self.grid, self.teacher, self.size, "+".join(self.sees), self.what.replace(" ", "_"), str(self.seed)])
+
+    @property
+    def group(self) -> str:
+        """Cells of one group are trained side by side."""
+        return f"{self.grid}-{self.teacher}-{self.seed}"
 
     @property
     def losses(self) -> tuple:
@@ -113,6 +119,24 @@ def sized(plan: Plan, size: str, sees=None) -> list:
     return [m for m in found if sees is None or m.name in sees]
 
 
+class Class(nn.Module):
+    """Students that see the same batches and hear the teacher together: its answers cost more than they do."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList()
+
+
+def class_loss(taught: teacher.Multimodal, levels: list):
+    """The sum of the students' losses. They share nothing, so each has the gradients of its own."""
+
+    def loss_of(model: Class, batch: teacher.Batch, drop: float):
+        lesson = teacher.Lesson(taught.teach(batch))
+        return sum(student.loss_from(lesson, one)(part, batch, drop) for part, one in zip(model.parts, levels))
+
+    return loss_of
+
+
 class Bench:
     """The data of a grid, and what was trained on it."""
 
@@ -164,20 +188,25 @@ class Bench:
         held = {name: self.held[name] for name in sees}
         return student.answers(model, held, len(self.labels)).argmax(1), student.truth(held)
 
-    def run(self, cell: Cell) -> dict:
-        """The student of one cell."""
-        taught = self.teacher(cell.teacher)
-        torch.manual_seed(cell.seed)
-        pairs = self.pairs(self.all_names())  # the same batches for all cells of a seed
-        modalities = sized(self.plan, cell.size, cell.sees)
+    def run(self, cells: list) -> dict:
+        """The students of @cells, all of one group: cell -> what is known of it."""
+        first, taught = cells[0], self.teacher(cells[0].teacher)
+        torch.manual_seed(first.seed)
+        pairs = self.pairs(self.all_names())
         says = taught.teach(pairs())
-        student.check(says, cell.sees, cell.losses, cell.levels)
-        model = student.Student(modalities, len(self.labels), cell.losses, pairs, says)
-        checkpoint = self.out / f"{cell.name}.checkpoint"
-        say = lambda text: self.say(f"{cell.name}: {text}")
-        settings = self.settings(self.plan.steps, cell.seed, cell.name)
-        model = learn.train(model, pairs, settings, checkpoint, say, loss_of=student.loss_from(taught, cell.levels))
-        checkpoint.unlink(missing_ok=True)
+        model = Class()
+        for cell in cells:
+            student.check(says, cell.sees, cell.losses, cell.levels)
+            torch.manual_seed(cell.seed)  # the same beginning, whatever else is trained
+            modalities = sized(self.plan, cell.size, cell.sees)
+            model.parts.append(student.Student(modalities, len(self.labels), cell.losses, pairs, says))
+        checkpoint = self.out / f"{first.group}.checkpoint"
+        say = lambda text: self.say(f"{first.group}: {text}")
+        settings = self.settings(self.plan.steps, first.seed, " ".join(cell.name for cell in cells))
+        model = learn.train(model, pairs, settings, checkpoint, say, loss_of=class_loss(taught, [cell.levels for cell in cells]))
+        return {cell: self.result(cell, one, taught) for cell, one in zip(cells, model.parts)}
+
+    def result(self, cell: Cell, model: student.Student, taught) -> dict:
         found, true = self.said(model, cell.sees)
         theirs, _ = self.said(taught, cell.sees)
         wrong = theirs != true
@@ -226,14 +255,17 @@ def table(plan: Plan, results: dict) -> str:
 def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, say):
     """All cells that have no result yet, then OUT/ablation.md and ablation.json."""
     out.mkdir(parents=True, exist_ok=True)
-    bench, results = None, {}
-    for i, cell in enumerate(sorted(plan.cells, key=lambda cell: cell.seed)):  # a whole grid with the first seed first
-        path = out / f"{cell.name}.json"
-        if not path.exists():
+    bench, path_of = None, lambda cell: out / f"{cell.name}.json"
+    cells = sorted(plan.cells, key=lambda cell: (cell.seed, cell.group))  # all grids with the first seed first
+    for group, members in itertools.groupby(cells, key=lambda cell: cell.group):
+        missing = [cell for cell in members if not path_of(cell).exists()]
+        if missing:
             bench = bench or Bench(plan, root, out, say)
-            say(f"cell {i + 1} of {len(plan.cells)}: {cell.name}")
-            path.write_text(json.dumps(bench.run(cell), indent=1) + "\n", encoding="utf-8")
-        results[cell.name] = json.loads(path.read_text(encoding="utf-8"))
+            say(f"{group}: {len(missing)} cells")
+            for cell, found in bench.run(missing).items():
+                path_of(cell).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            (out / f"{group}.checkpoint").unlink(missing_ok=True)
+        results = {cell.name: json.loads(path_of(cell).read_text(encoding="utf-8")) for cell in cells if path_of(cell).exists()}
         (out / "ablation.md").write_text(about(plan) + table(plan, results), encoding="utf-8")
     say(f"{out / 'ablation.md'}: {len(results)} cells")
 

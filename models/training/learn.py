@@ -19,6 +19,7 @@ from torch.nn import functional
 
 WARM_UP = 0.05  # share of the steps
 AVERAGE_STEPS = 300  # time constant of the moving average, reached step by step
+LONGEST_GRADIENT = 2.0  # of a model, or of each of its `parts` if it has such
 REPORT_STEPS = 250
 CHECKPOINT_STEPS = 1000
 
@@ -189,7 +190,8 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
         loss = loss_of(model, batch_of(), settings.drop)
         tuner.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+        for part in getattr(model, "parts", [model]):
+            torch.nn.utils.clip_grad_norm_(part.parameters(), LONGEST_GRADIENT)
         tuner.step()
         average.update(model, step)
         loss_sum, n_sum = loss_sum + float(loss.detach()), n_sum + 1

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Distillation: its losses against finite differences and by hand, teachers of all kinds, and the grid that is run with them."""
+import copy
 import dataclasses
 import pathlib
 import tempfile
@@ -229,9 +230,22 @@ class Grid(unittest.TestCase):
             self.assertEqual(len(cells), 4)
             self.assertEqual((folder / 'out' / 'ablation.md').read_text().count('| nano | nano |'), 4)
             cells[0].unlink()
-            said.clear()
+            before, said = cells[1].read_text(), []
             ablate.run(plan, folder / 'tiny', folder / 'out', said.append)
-            self.assertEqual(len([line for line in said if 'cell ' in line]), 1)
+            self.assertIn('losses-nano-1: 1 cells', said)
+            self.assertTrue(cells[0].exists())
+            self.assertEqual(cells[1].read_text(), before)
+
+    def test_students_side_by_side_have_the_gradients_of_one_alone(self):
+        torch.manual_seed(1)
+        batch, taught, found = batch_of(24), teacher.Multimodal(EYES, 3), []
+        pair, one = ablate.Class(), student.Student(EYES, 3, ('logits',))
+        pair.parts.extend([copy.deepcopy(one), student.Student(EYES, 3)])
+        for model, loss_of in ((one, student.loss_from(taught)), (pair, ablate.class_loss(taught, [('late',), ('late',)]))):
+            loss_of(model, batch, 0.0).backward()
+            found.append([p.grad for p in (model.parts[0] if model is pair else model).parameters()])
+        for mine, theirs in zip(*found):
+            self.assertTrue(torch.allclose(mine, theirs, atol=1e-6))
 
     def test_the_table_has_means_spreads_and_gains_paired_by_seed(self):
         plan = self.read(PLAN)
