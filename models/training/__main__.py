@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
         one = command(name, text, "data", "run")
         one.add_argument("modality")
         one.add_argument("--held", action="store_true", help="hold a part of the examples out")
+        if name == "encoder":
+            one.add_argument("--member", type=int, default=1, help="which of the modality's ensemble; 1")
     command("check", "Look at all of the data and say what is wrong with it; training does so first.", "data")
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
@@ -92,7 +94,7 @@ def one_step(arguments, config, root):
         modality = config.modality(arguments.modality)
         stage = train.stage_of(config, root, run, modality, arguments.held, say)
         if arguments.command == "encoder":
-            encode.train(stage, modality, modality.steps)
+            encode.train(stage.member(arguments.member), modality, modality.steps)
         else:
             source = stage if arguments.held or config.refit == "yes" else held(modality)
             tune.tune(stage, source, modality, allocate.read(run / "bits.json", modality.name), modality.tune_steps)

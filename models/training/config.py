@@ -36,6 +36,7 @@ class Modality:
     balance: float  # 0: examples count alike; 1: labels count alike
     tune_steps: int  # with rounded weights, if there is [quantisation]
     tune_rate: float
+    ensemble: int  # float encoders, with seeds of their own, that tuning follows
     keys: dict  # the rest, for the front end and bundle.ini
 
     @property
@@ -81,7 +82,7 @@ class Config:
 
 
 OURS = {"size", "stem", "blocks", "embedding", "steps", "batch", "rate", "decay", "drop", "mixup", "smooth", "balance"}
-OURS |= {"tune_steps", "tune_rate"}
+OURS |= {"tune_steps", "tune_rate", "ensemble"}
 
 
 def parsed(path) -> configparser.ConfigParser:
@@ -124,6 +125,7 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             balance=section.getfloat("balance", 0.5),
             tune_steps=QUICK_STEPS if quick else section.getint("tune_steps", steps // 4),
             tune_rate=section.getfloat("tune_rate", 1e-3),
+            ensemble=section.getint("ensemble", 1),
             keys={key: value for key, value in section.items() if key not in OURS},
         )
         if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:

@@ -15,6 +15,7 @@ from .graph import range_parameters
 PIXEL_SCALE, PIXEL_ZERO_POINT = float(np.float32(1 / 255)), -128  # every pixel value has its own int8
 FRONT_END = {"window_ms", "frame_ms", "step_ms", "bands", "low_hz", "high_hz", "floor", "size_px", "colour", "crop"}
 LOUDEST = 10.5  # natural logarithm of the energy of a band at full scale, about
+MEMBER_SEEDS = 1000  # between the seeds of an ensemble
 CALIBRATION_BATCHES = 16  # of training examples, for the ranges of activations
 
 
@@ -29,6 +30,13 @@ class Stage:
     parts: int  # one in so many is held out; 0: none
     say: object
     without: tuple = ()  # labels that are left out
+
+    def member(self, number: int) -> "Stage":
+        """The stage of another encoder of an ensemble, with a seed of its own; the first is the stage itself."""
+        if number == 1:
+            return self
+        config = dataclasses.replace(self.config, seed=self.config.seed + MEMBER_SEEDS * (number - 1))
+        return dataclasses.replace(self, config=config, run=self.run / f"member-{number}")
 
     @property
     def labels(self) -> list:
@@ -106,7 +114,7 @@ def made_with(stage: Stage, modality) -> dict:
     """What a checkpoint depends on; with other values it is of no use."""
     settings = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality) if field.name != "keys"}
     settings |= modality.keys | {"seed": stage.config.seed, "labels": " ".join(stage.labels), "held out": stage.parts}
-    return {key: str(value) for key, value in settings.items() if not key.startswith("tune_")}
+    return {key: str(value) for key, value in settings.items() if not key.startswith("tune_") and key != "ensemble"}
 
 
 def labels_loss(stage: Stage, modality) -> dict:

@@ -16,6 +16,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 
 import torch
 
@@ -66,21 +67,30 @@ def cut_recordings(config, root: pathlib.Path, run: pathlib.Path, say) -> pathli
 def jobs_of(config) -> list:
     """(stage, its jobs): arguments of commands, the jobs of one stage side by side."""
     names, tuned = [m.name for m in config.modalities], config.quantisation is not None
-    stages = [[["encoder", name, "--held"] for name in names]]
+    stages = [encoders(config, "--held")]
     if tuned:
         stages.append([["allocate"]])
     if tuned and config.refit != "tune":
         stages.append([["tune", name, "--held"] for name in names])
     if config.refit == "yes":
-        stages.append([["encoder", name] for name in names])
+        stages.append(encoders(config))
     if tuned and config.refit != "no":
         stages.append([["tune", name] for name in names])
     return stages
 
 
+def encoders(config, *flags) -> list:
+    """Jobs of all float encoders. The longest first: what is last should not be waited for alone."""
+    members = [(m, number) for m in config.modalities for number in range(1, (m.ensemble if config.quantisation else 1) + 1)]
+    members.sort(key=lambda one: -one[0].steps)
+    return [["encoder", m.name, *flags, *(["--member", str(number)] if number > 1 else [])] for m, number in members]
+
+
 def result_of(run: pathlib.Path, job: list) -> pathlib.Path:
     if job[0] == "allocate":
         return run / "bits.json"
+    if "--member" in job:
+        run = run / f"member-{job[-1]}"
     return run / f"{job[1]}-{'held' if '--held' in job else 'all'}.{'tuned.pt' if job[0] == 'tune' else 'pt'}"
 
 
@@ -95,9 +105,13 @@ def steps(jobs: list, common: list, run: pathlib.Path, say):
                 command, *rest = jobs.pop(0)
                 arguments = [sys.executable, "-m", "training", command, *common, *rest]
                 running.append(subprocess.Popen(arguments, env=environment))
-            first = running.pop(0)
-            if first.wait() != 0:
-                raise SystemExit(first.returncode)
+            done = next((process for process in running if process.poll() is not None), None)
+            if done is None:
+                time.sleep(0.2)
+                continue
+            running.remove(done)
+            if done.returncode != 0:
+                raise SystemExit(done.returncode)
     finally:
         for process in running:
             process.terminate()

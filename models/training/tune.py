@@ -114,8 +114,8 @@ def held_figures(budget: Budget, modality, bits: dict) -> dict:
 
 
 def followed(stage, source, modality) -> list:
-    """The float networks whose logits are followed: the one that is tuned, and those of other runs."""
-    models = [encode.load(source, modality).model]
+    """The float networks whose logits are followed: the ensemble of the one that is tuned, and those of other runs."""
+    models = [encode.load(source.member(number), modality).model for number in range(1, modality.ensemble + 1)]
     for folder in stage.config.quantisation.teachers:
         other = dataclasses.replace(source, run=pathlib.Path(folder))
         models.append(encode.load(other, modality, any_settings=True).model)
@@ -154,7 +154,7 @@ def tune(stage, source, modality, bits: dict, steps: int):
         model.encoder.set_ranges(moves=step < steps // 2)
 
     checkpoint = encode.path_of(stage, modality, "tuned.checkpoint")
-    made_with = encode.made_with(stage, modality) | {"bits": bits, "tune_steps": steps, "tune_rate": modality.tune_rate}
+    made_with = encode.made_with(stage, modality) | {"bits": bits, "tune_steps": steps, "tune_rate": modality.tune_rate, "ensemble": modality.ensemble}
     settings = learn.Settings(steps, modality.tune_rate, modality.decay, modality.drop, stage.config.seed, made_with)
     judge = encode.judge_of(modality, kept, len(stage.labels))
     say = lambda text: stage.say(f"{modality.name}, tuned: {text}")

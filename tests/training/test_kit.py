@@ -368,7 +368,8 @@ class Path(unittest.TestCase):
             folder = pathlib.Path(folder)
             made_data(folder / 'tiny')
             made_others(folder / 'tiny')
-            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5', 1))
+            more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2'
+            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1))
             done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
                                   env=kit.environment(), capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -381,6 +382,8 @@ class Path(unittest.TestCase):
             bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
             self.assertEqual(set(bits), {4, 8})
             self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
+            ensemble = [torch.load(folder / 'out.run' / path)['made_with']['seed'] for path in ('sound-held.pt', 'member-2/sound-held.pt')]
+            self.assertEqual(ensemble, ['1', '1001'])
 
     def look_at_page(self, text):
         page = Balanced()
