@@ -183,10 +183,10 @@ static void take_manifest(struct bundle *b, const struct manifest *m) {
     b->hop_ms = m->modalities[0].hop_ms;
     b->scores = (enum score_kind) head->scores;
     b->unknown = head->unknown;
-    for (size_t set = 0; set < sizeof(b->temperature) / sizeof(b->temperature[0]); set++)
-        b->temperature[set] = 1.0;
+    for (size_t set = 0; set < sizeof(b->calibrations) / sizeof(b->calibrations[0]); set++)
+        b->calibrations[set] = (struct calibration){ .temperature = 1, .none = BUNDLE_NONE };
     for (size_t i = 0; i < m->n_calibrations; i++)
-        b->temperature[m->calibrations[i].set] = m->calibrations[i].temperature;
+        b->calibrations[m->calibrations[i].set] = m->calibrations[i].values;
 }
 
 /* Detectors of all labels; a [detector LABEL] must be of a label there is. */

@@ -53,6 +53,15 @@ struct detector_options {
     bool report;      /* `report = no` in [detector LABEL]: never an event (e.g. background) */
 };
 
+/** From the answers for one set of present modalities to scores; what a bundle says nothing of is 1
+ * and BUNDLE_NONE. */
+struct calibration {
+    double temperature; /* logits are divided by it */
+    double none;        /* then a logit of no label beside them: what is like none has low scores */
+};
+
+enum { BUNDLE_NONE = -1000 }; /* takes no part in the softmax */
+
 enum bundle_trust { TRUST_PACKAGE, TRUST_SIGNED, TRUST_UNSIGNED };
 
 struct bundle {
@@ -74,9 +83,7 @@ struct bundle {
     size_t n_labels;
     char labels[BUNDLE_LABELS_MAX][BUNDLE_NAME_BYTES];
 
-    /* Temperature by set of present modalities: bit i of the index is modality i. 1 where the
-     * bundle says nothing. */
-    double temperature[1 << BUNDLE_MODALITIES_MAX];
+    struct calibration calibrations[1 << BUNDLE_MODALITIES_MAX]; /* bit i: modality i is present */
     struct detector_options detectors[BUNDLE_LABELS_MAX];
 };
 

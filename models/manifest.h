@@ -93,7 +93,7 @@ struct head_section {
 struct calibration_section {
     struct manifest_section section;
     unsigned set; /* bit i: modality i */
-    double temperature;
+    struct calibration values;
 };
 
 struct detector_section {

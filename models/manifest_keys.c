@@ -61,7 +61,8 @@ static const struct manifest_key keys[] = {
     { CLASSIFIER(scores), .key = "scores", .type = MANIFEST_CHOICE, .choices = "logits probabilities" },
     { CLASSIFIER(unknown), .key = "unknown", .type = MANIFEST_NUMBER, .min = 0, .max = 1, .default_value = "0" },
 
-    { CALIBRATION(temperature), .key = "temperature", .type = MANIFEST_NUMBER, .min = 0.01, .max = 100 },
+    { CALIBRATION(values.temperature), .key = "temperature", .type = MANIFEST_NUMBER, .min = 0.01, .max = 100, .default_value = "1" },
+    { CALIBRATION(values.none), .key = "none", .type = MANIFEST_NUMBER, .min = BUNDLE_NONE, .max = 1000, .default_value = "-1000" },
 
     { DETECTOR(on), .key = "on", .type = MANIFEST_NUMBER, .min = 0, .max = 1, .default_value = "0.7" },
     { DETECTOR(off), .key = "off", .type = MANIFEST_NUMBER, .min = 0, .max = 1, .default_value = "0.5" },

@@ -4,7 +4,9 @@
  * present modalities (C. Guo et al., On Calibration of Modern Neural Networks,
  * ICML 2017, section 4.2), so that a confidence means the same with one sensor or two.
  * Probabilities are calibrated through their logarithms, which are logits up to a
- * constant that the softmax takes away.
+ * constant that the softmax takes away. A logit of no label beside them makes the scores small
+ * where all logits are: the best score then also tells by their energy what is like no label
+ * (Liu et al., Energy-based Out-of-distribution Detection, arXiv 2010.03759).
  */
 #include "pipeline/fusion.h"
 
@@ -28,7 +30,7 @@ struct fusion {
     struct runner *runner; /* of the head; NULL: a classifier */
     size_t n_modalities, n_labels;
     enum score_kind scores;
-    double temperature[1 << BUNDLE_MODALITIES_MAX];
+    struct calibration calibrations[1 << BUNDLE_MODALITIES_MAX];
     double scale; /* of the logits or probabilities */
     int32_t zero_point;
     struct entrance entrances[BUNDLE_MODALITIES_MAX];
@@ -91,7 +93,7 @@ int fusion_new(const struct bundle *bundle, struct fusion **ret, struct fault *f
     f->scores = bundle->scores;
     f->scale = (double) out->scale;
     f->zero_point = out->zero_point;
-    memcpy(f->temperature, bundle->temperature, sizeof(f->temperature));
+    memcpy(f->calibrations, bundle->calibrations, sizeof(f->calibrations));
     if (bundle->head) {
         r = new_head(f, bundle, fault);
         if (r < 0)
@@ -120,12 +122,12 @@ size_t fusion_best(const double *scores, size_t n_labels) {
 }
 
 /* In place; the greatest is taken off first so that nothing overflows. */
-static void softmax(double *values, size_t n, double temperature) {
+static void softmax(double *values, size_t n, const struct calibration *c) {
     const double greatest = values[fusion_best(values, n)];
-    double sum = 0;
+    double sum = exp(c->none - greatest / c->temperature);
 
     for (size_t i = 0; i < n; i++) {
-        values[i] = exp((values[i] - greatest) / temperature);
+        values[i] = exp((values[i] - greatest) / c->temperature);
         sum += values[i];
     }
     for (size_t i = 0; i < n; i++)
@@ -155,7 +157,7 @@ static const int8_t *run_head(struct fusion *f,
 void fusion_score(struct fusion *fusion, const int8_t *const embeddings[BUNDLE_MODALITIES_MAX],
                   unsigned present, double *ret_scores) {
     const struct fusion *const f = fusion;
-    const double temperature = f->temperature[present];
+    const struct calibration *const c = &f->calibrations[present];
     const int8_t *out;
 
     assert(present != 0 && present < 1U << f->n_modalities);
@@ -163,10 +165,10 @@ void fusion_score(struct fusion *fusion, const int8_t *const embeddings[BUNDLE_M
     out = f->runner ? run_head(fusion, embeddings, present) : embeddings[0];
     for (size_t i = 0; i < f->n_labels; i++)
         ret_scores[i] = f->scale * (out[i] - f->zero_point);
-    if (f->scores == SCORES_PROBABILITIES && temperature == 1)
+    if (f->scores == SCORES_PROBABILITIES && c->temperature == 1 && c->none == BUNDLE_NONE)
         return;
     if (f->scores == SCORES_PROBABILITIES)
         for (size_t i = 0; i < f->n_labels; i++)
             ret_scores[i] = log(fmax(ret_scores[i], PROBABILITY_LEAST));
-    softmax(ret_scores, f->n_labels, temperature);
+    softmax(ret_scores, f->n_labels, c);
 }

@@ -3,7 +3,8 @@
  * fusion - embeddings of the modalities that are present -> scores of the labels.
  *
  * With a head: the head's network runs on the embeddings and a presence mask, and its
- * logits are divided by the temperature of that set of modalities before the softmax.
+ * logits are divided by the temperature of that set of modalities before the softmax, which
+ * has a share for no label, if the bundle wants one.
  * Without: the one embedding is the classifier's answer. One thread at a time.
  */
 #pragma once

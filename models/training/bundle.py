@@ -58,17 +58,18 @@ NOT_IN_MANIFEST = {
 }  # keys of the preset that only training reads
 
 
-def manifest(config, temperatures: dict) -> str:
-    """bundle.ini. @temperatures maps tuples of indices of modalities to temperatures."""
+def manifest(config, fusion) -> str:
+    """bundle.ini."""
     text = section("bundle", {"format": 1} | config.bundle)
     for modality in config.modalities:
         keys = {key: value for key, value in modality.keys.items() if key not in NOT_IN_MANIFEST}
         kind = keys.pop("kind")
         text += section(f"modality {modality.name}", {"kind": kind, "encoder": f"{modality.name}.tflite"} | keys)
     text += section("head", {"file": "head.tflite", "labels": "labels.txt"} | config.head)
-    for chosen, temperature in temperatures.items():
+    for chosen, temperature in fusion.temperature.items():
         names = "+".join(config.modalities[i].name for i in chosen)
-        text += section(f"calibration {names}", {"temperature": temperature})
+        none = {"none": fusion.none[chosen]} if chosen in fusion.none else {}
+        text += section(f"calibration {names}", {"temperature": temperature} | none)
     for title, keys in config.detector.items():
         text += section(title, keys)
     return text.rstrip("\n") + "\n"
@@ -84,10 +85,10 @@ def sums(folder: pathlib.Path) -> str:
     return "".join(lines)
 
 
-def write(folder: pathlib.Path, config, labels: list, graphs: dict, temperatures: dict):
-    """@graphs maps "sound", "picture", ..., "head" to graphs."""
+def write(folder: pathlib.Path, config, labels: list, graphs: dict, fusion):
+    """@fusion  what fuse.fit() gave. @graphs maps "sound", "picture", ..., "head" to graphs."""
     (folder / "selftest").mkdir(parents=True, exist_ok=True)
-    (folder / "bundle.ini").write_text(manifest(config, temperatures))
+    (folder / "bundle.ini").write_text(manifest(config, fusion))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
     for seed, (name, graph) in enumerate(graphs.items()):
         (folder / f"{name}.tflite").write_bytes(tflite.model(graph))

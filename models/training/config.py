@@ -71,6 +71,7 @@ class Config:
     detector: dict  # section name -> keys, for bundle.ini as they are
     seed: int
     refit: str  # on all of train: "yes", the encoders once more; "tune", only the tuning; "no", nothing
+    none: bool  # learn a logit of no label, where there are other labels' examples
     quantisation: Quantisation  # None: 8 bits, not tuned
     extra: dict  # [extra]: other sources of examples
 
@@ -174,6 +175,7 @@ def read(name: str, size: str = None, quick: bool = False) -> Config:
     try:
         ini = parsed(path)
         seed = ini.getint("training", "seed", fallback=1)
+        none = ini.getboolean("training", "none", fallback=False)
     except (OSError, ValueError, configparser.Error) as error:
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.ini")))
         raise ConfigError(f"{path}: {error}; the presets are {known}") from error
@@ -189,6 +191,7 @@ def read(name: str, size: str = None, quick: bool = False) -> Config:
         detector={section: dict(ini[section]) for section in ini.sections() if section.split()[0] == "detector"},
         seed=seed,
         refit=read_refit(str(path), ini),
+        none=none,
         quantisation=read_quantisation(str(path), ini),
         extra=dict(ini["extra"]) if "extra" in ini else {},
     )

@@ -81,13 +81,11 @@ def side(trained, examples: list, **change) -> Side:
     return Side(trained.embed(x) @ weights.T + bias, labels, numbers)
 
 
-def answers(fusion: fuse.Fusion, sides: list, chosen: tuple, temperature: float = None) -> tuple:
+def answers(fusion: fuse.Fusion, sides: list, chosen: tuple, calibrated: bool = True) -> tuple:
     """
     Probabilities [pairs, labels] and true labels [pairs].
     @sides   of all modalities; those in @chosen are there.
-    @temperature  instead of the calibrated one.
     """
-    temperature = temperature or fusion.temperature[chosen]
     pairs = pairs_of([(sides[i].labels, sides[i].numbers) for i in chosen])
     counts = [max(len(item) for item in items) for _, items in pairs]
     owner = torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor(counts))
@@ -97,7 +95,7 @@ def answers(fusion: fuse.Fusion, sides: list, chosen: tuple, temperature: float 
         rows[i] = sides[i].experts[torch.cat(index)]
     mask = torch.zeros(len(owner), len(sides))
     mask[:, list(chosen)] = 1
-    p = (fusion.scores(rows, mask) / temperature).softmax(1)
+    p = fusion.probabilities(rows, mask, chosen) if calibrated else fusion.scores(rows, mask).softmax(1)
     total = torch.zeros(len(pairs), p.shape[1]).index_add_(0, owner, p)
     return (total / torch.tensor(counts).view(-1, 1)).numpy(), np.array([label for label, _ in pairs])
 
@@ -157,7 +155,7 @@ def of_sets(fusion, modalities, sides: list) -> dict:
     found = {}
     for chosen in fuse.sets_of(len(modalities)):
         p, truth = answers(fusion, sides, chosen)
-        raw, _ = answers(fusion, sides, chosen, temperature=1.0)
+        raw, _ = answers(fusion, sides, chosen, calibrated=False)
         bins, bins_raw = reliability(p, truth), reliability(raw, truth)
         scarce = min(chosen, key=lambda i: len(torch.unique(sides[i].numbers)))
         low, high = interval(p.argmax(1) == truth, groups_of(sides, chosen, scarce))

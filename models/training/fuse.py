@@ -11,6 +11,7 @@ sum is linear, so the whole head is one FULLY_CONNECTED on the concatenation of 
 import dataclasses
 import itertools
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -39,6 +40,7 @@ class Fusion:
     present: torch.Tensor  # [labels, modalities], added if the modality is there
     bias: torch.Tensor  # [labels]
     temperature: dict  # tuple of present modalities' indices -> float
+    none: dict = dataclasses.field(default_factory=dict)  # likewise -> logit of no label, where other labels' examples were there
 
     def scores(self, experts: list, mask: torch.Tensor) -> torch.Tensor:
         """@experts [n, labels] of each modality, @mask [n, modalities] of 0 and 1."""
@@ -46,6 +48,14 @@ class Fusion:
         for i, expert in enumerate(experts):
             total = total + mask[:, i : i + 1] * self.weights[i] * expert
         return total
+
+    def probabilities(self, experts: list, mask: torch.Tensor, chosen: tuple) -> torch.Tensor:
+        """[n, labels], as the daemon computes them if the modalities in @chosen are there; calibrated."""
+        scores = self.scores(experts, mask) / self.temperature[chosen]
+        if chosen not in self.none:
+            return scores.softmax(1)
+        none = torch.full((len(scores), 1), self.none[chosen])
+        return torch.cat([scores, none], 1).softmax(1)[:, :-1]
 
 
 def sets_of(n: int) -> list:
@@ -93,10 +103,25 @@ def fit_temperature(fusion: Fusion, held: list, experts: list, chosen: tuple) ->
     return round(float(grid[losses.argmin()]), 3)
 
 
-def fit(held: list, classifiers: list, seed: int) -> Fusion:
+def fit_none(fusion: Fusion, held: list, experts: list, i: int, others: torch.Tensor) -> float:
+    """
+    The logit of no label for modality @i alone: the likeliest, if half of what comes is of other labels.
+    @others  what the encoder's classifier says of other labels' examples [n, labels].
+    """
+    chosen, mask = (i,), functional.one_hot(torch.tensor([i]), len(held)).float()
+    known, unknown = (fusion.scores([part if k == i else torch.zeros(1) for k in range(len(held))], mask) / fusion.temperature[chosen]
+                      for part in (experts[i], others))
+    right = known[torch.arange(len(known)), held[i].labels]
+    grid = torch.linspace(-10, 20, 301)
+    losses = [float((torch.logaddexp(known.logsumexp(1), none) - right).mean() + (torch.logaddexp(unknown.logsumexp(1), none) - none).mean()) for none in grid]
+    return round(float(grid[int(np.argmin(losses))]), 3)
+
+
+def fit(held: list, classifiers: list, seed: int, others: dict = None) -> Fusion:
     """
     @held         Held of each modality.
     @classifiers  (weights [labels, items], bias [labels]) trained with each encoder.
+    @others       index of a modality -> embeddings [n, items] of other labels' examples
     """
     torch.manual_seed(seed)
     experts = [h.embeddings @ weight.T + bias for h, (weight, bias) in zip(held, classifiers)]
@@ -115,6 +140,9 @@ def fit(held: list, classifiers: list, seed: int) -> Fusion:
         tuner.step()
     fusion = Fusion(logs.exp().detach(), present.detach(), bias.detach(), {})
     fusion.temperature = {chosen: fit_temperature(fusion, held, experts, chosen) for chosen in sets}
+    for i, embeddings in (others or {}).items():
+        weight, bias = classifiers[i]
+        fusion.none[(i,)] = fit_none(fusion, held, experts, i, embeddings @ weight.T + bias)
     return fusion
 
 

@@ -118,16 +118,19 @@ def steps(jobs: list, common: list, run: pathlib.Path, say):
 
 
 def embeddings(config, root, run, say) -> tuple:
-    """Of the first encoders: what the head is learned on, and the classifiers."""
-    held, classifiers = [], []
+    """Of the first encoders: what the head is learned on, the classifiers, and embeddings of other labels' examples."""
+    held, classifiers, others = [], [], {}
     suffix = "tuned.pt" if config.quantisation and config.refit != "tune" else "pt"
-    for modality in config.modalities:
+    for i, modality in enumerate(config.modalities):
         stage = stage_of(config, root, run, modality, True, say)
         trained = encode.load(stage, modality, suffix)
         x, labels, numbers = encode.held_features(stage, modality)
         held.append((fuse.Held(trained.embed(x), labels), numbers))
         classifiers.append(trained.classifier)
-    return held, classifiers
+        examples = data.others(root, modality.keys, len(stage.labels)) if config.none else []
+        if examples:
+            others[i] = trained.embed(encode.features_of(examples, modality)[0])
+    return held, classifiers, others
 
 
 def held_figures(fusion: fuse.Fusion, held: list, classifiers: list, modalities) -> dict:
@@ -151,8 +154,8 @@ def shipped(config, root, run, say) -> list:
 
 def finish(config, root, run, out: pathlib.Path, say):
     """Head, quantised graphs, bundle and report, from encoders that are trained."""
-    held, classifiers = embeddings(config, root, run, say)
-    fusion = fuse.fit([h for h, _ in held], classifiers, config.seed)
+    held, classifiers, others = embeddings(config, root, run, say)
+    fusion = fuse.fit([h for h, _ in held], classifiers, config.seed, others)
     found = held_figures(fusion, held, classifiers, config.modalities)
     for name, one in found.items():
         say(f"held out, {name}: {one['accuracy']:.4f} of {one['n']}")
@@ -162,13 +165,13 @@ def finish(config, root, run, out: pathlib.Path, say):
     graphs = {one.modality.name: one.graph() for one in encoders}
     graphs["head"] = fuse.graph(fusion, [one.classifier for one in encoders], [one.embed(one.calibration) for one in encoders])
     labels = stage_of(config, root, run, config.modalities[0], False, say).labels
-    bundle.write(out, config, labels, graphs, fusion.temperature)
-    others = unknown.of_others(config, root, encoders, fusion, labels, {name: one["kept"] for name, one in found.items()})
-    for name, content in (("held.json", found), ("unknown.json", others)):
+    bundle.write(out, config, labels, graphs, fusion)
+    answered = unknown.of_others(config, root, encoders, fusion, labels, {name: one["kept"] for name, one in found.items()})
+    for name, content in (("held.json", found), ("unknown.json", answered)):
         learn.write(run / name, json.dumps(content, indent=1) + "\n")
     learn.save(run / "fusion.pt", dataclasses.asdict(fusion))
     bundle.seal(out)
-    card.write(out, config, graphs, found, unknown.markdown(others), root, say)
+    card.write(out, config, graphs, found, unknown.markdown(answered), root, say)
     bundle.seal(out)
     say(f"{out} is ready")
 

@@ -46,7 +46,7 @@ static void check_manifest(const struct manifest *m) {
     }
     for (size_t i = 0; i < m->n_calibrations; i++)
         expect(m->calibrations[i].set > 0 && m->calibrations[i].set < 1u << m->n_modalities &&
-               m->calibrations[i].temperature > 0);
+               m->calibrations[i].values.temperature > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {

@@ -61,10 +61,24 @@ static void each_set_of_modalities_has_its_own_temperature(void **state) {
     _cleanup_(fusion_freep) struct fusion *fusion = NULL;
     double scores[BUNDLE_LABELS_MAX];
 
-    bundle->temperature[SOUND] = 2;
+    bundle->calibrations[SOUND].temperature = 2;
     fusion = make(bundle);
     fusion_score(fusion, embeddings, SOUND, scores);
     assert_near(scores[NOISE], exp(4.0 / 2) / (2 + exp(4.0 / 2)));
+    fusion_score(fusion, embeddings, BOTH, scores);
+    assert_near(scores[NOISE], exp(4) / (1 + exp(4) + exp(2)));
+}
+
+static void a_logit_of_no_label_takes_its_share(void **state) {
+    _cleanup_(bundle_freep) struct bundle *bundle = scene_bundle();
+    _cleanup_(fusion_freep) struct fusion *fusion = NULL;
+    double scores[BUNDLE_LABELS_MAX];
+
+    bundle->calibrations[SOUND] = (struct calibration){ .temperature = 2, .none = 3 };
+    fusion = make(bundle);
+    fusion_score(fusion, embeddings, SOUND, scores);
+    assert_near(scores[NOISE], exp(4.0 / 2) / (2 + exp(4.0 / 2) + exp(3)));
+    assert_near(scores[QUIET], 1 / (2 + exp(4.0 / 2) + exp(3)));
     fusion_score(fusion, embeddings, BOTH, scores);
     assert_near(scores[NOISE], exp(4) / (1 + exp(4) + exp(2)));
 }
@@ -180,6 +194,7 @@ int main(void) {
         cmocka_unit_test(scores_are_the_softmax_of_the_head),
         cmocka_unit_test(a_missing_modality_is_not_read_and_says_nothing),
         cmocka_unit_test(each_set_of_modalities_has_its_own_temperature),
+        cmocka_unit_test(a_logit_of_no_label_takes_its_share),
         cmocka_unit_test(a_classifier_without_head_answers_itself),
         cmocka_unit_test(a_head_that_does_not_fit_is_refused),
         cmocka_unit_test(bad_quality_is_absent_if_another_is_good),

@@ -10,6 +10,7 @@ SHARED = pathlib.Path(os.environ.get('LOOKOUT_SHARED', SOURCE.parent / 'shared')
 MODEL = BUILD / 'models' / 'lookout-model'
 
 sys.path[:0] = [str(SOURCE / 'tests'), str(SOURCE / 'models')]
+os.environ['OMP_NUM_THREADS'] = '1'  # small products; beside other tests more threads only wait for each other
 os.environ.setdefault('LOOKOUT_FEATURES', str(BUILD / 'pipeline' / 'liblookout-features.so'))
 
 

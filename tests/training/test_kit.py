@@ -369,7 +369,7 @@ class Path(unittest.TestCase):
             made_data(folder / 'tiny')
             made_others(folder / 'tiny')
             more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2'
-            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1))
+            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1).replace('refit = no', 'refit = no\nnone = yes'))
             done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
                                   env=kit.environment(), capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -377,6 +377,7 @@ class Path(unittest.TestCase):
             self.assertEqual(checked.returncode, 0, checked.stderr)
             self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
             self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
+            self.assertRegex((folder / 'out' / 'bundle.ini').read_text(), r'(?s)\[calibration sound\]\ntemperature = [0-9.]+\nnone = [-0-9.]+\n\n\[calibration picture\]\ntemp[^n]*\n\n')
             self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
             self.look_at_page((folder / 'out.run' / 'report.html').read_text())
             bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]

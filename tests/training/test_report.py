@@ -80,6 +80,17 @@ class Unknown(unittest.TestCase):
         found = unknown.row(p, config, ['a', 'b', 'c'], 0.9)
         self.assertEqual((found['n'], found['answered'], found['answered, 95 % kept'], found['reported']), (4, 0.75, 0.0, 0.25))
 
+    def test_the_logit_of_no_label_is_the_likeliest(self):
+        """Of one modality alone. Known: logits (4, 0); others: (0, 0). With none n: ln(e^4 + 1 + e^n) - 4 + ln(2 + e^n) - n is least."""
+        fusion = fuse.Fusion(torch.ones(1), torch.zeros(2, 1), torch.zeros(2), {(0,): 1.0})
+        held = [fuse.Held(torch.zeros(50, 3), torch.zeros(50, dtype=torch.long))]
+        known, other = torch.tensor([[4.0, 0.0]]).expand(50, 2), torch.zeros(50, 2)
+        fusion.none[(0,)] = found = fuse.fit_none(fusion, held, [known], 0, other)
+        loss = lambda n: np.log(np.exp(4) + 1 + np.exp(n)) - 4 + np.log(2 + np.exp(n)) - n
+        self.assertAlmostEqual(found, min(np.linspace(-10, 20, 301), key=loss), places=3)
+        p = fusion.probabilities([known[:1]], torch.ones(1, 1), (0,))
+        self.assertAlmostEqual(float(p[0, 0]), np.exp(4) / (np.exp(4) + 1 + np.exp(found)), places=5)
+
     def test_rejecting_by_hand(self):
         """Two labels of ours and one other; of an other sound, ours must be even."""
         logits = torch.tensor([[2.0, 0.0, 1.0]])

@@ -211,8 +211,9 @@ static void a_good_bundle_is_opened_whole(void **state) {
     assert_int_equal(b->n_head_selftests, 4);
     assert_float_equal(b->hop_ms, 50, 0);
     assert_float_equal(b->modalities[1].picture.hop_ms, 50, 0);
-    assert_float_equal(b->temperature[3], 0.5, 0);
-    assert_float_equal(b->temperature[1], 1, 0);
+    assert_float_equal(b->calibrations[3].temperature, 0.5, 0);
+    assert_float_equal(b->calibrations[1].temperature, 1, 0);
+    assert_float_equal(b->calibrations[1].none, BUNDLE_NONE, 0);
     assert_int_equal(b->n_labels, 2);
     assert_int_equal(bundle_label(b, "noon"), 1);
     assert_int_equal(bundle_label(b, "night"), -ENOENT);

@@ -56,8 +56,8 @@ static void expect_problem(const char *text, const char *sentence) {
 static void a_whole_manifest_is_read(void **state) {
     _cleanup_(freep) struct manifest *m = read_good(
         BUNDLE SOUND
-        "floor = 1e-7\n" PICTURE HEAD
-        "[calibration picture+sound]\ntemperature = 1.31\n[calibration sound]\ntemperature = 2\n"
+        "floor = 1e-7\n" PICTURE HEAD "[calibration picture+sound]\ntemperature = "
+        "1.31\n[calibration sound]\ntemperature = 2\nnone = 2.5\n"
         "[detector]\non = 0.8\nhold_ms = 3000\n[detector fire truck]\noff = 0.2\nreport = no\n");
 
     assert_string_equal(m->bundle.name, "yard");
@@ -78,7 +78,9 @@ static void a_whole_manifest_is_read(void **state) {
     assert_int_equal(m->head.scores, SCORES_LOGITS);
     assert_float_equal(m->head.unknown, 0.4, 0);
     assert_int_equal(m->calibrations[0].set, 3);
-    assert_float_equal(m->calibrations[0].temperature, 1.31, 0);
+    assert_float_equal(m->calibrations[0].values.temperature, 1.31, 0);
+    assert_float_equal(m->calibrations[0].values.none, BUNDLE_NONE, 0);
+    assert_float_equal(m->calibrations[1].values.none, 2.5, 0);
     assert_int_equal(m->calibrations[1].set, 1);
 }
 
