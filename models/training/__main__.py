@@ -2,6 +2,8 @@
 """The kit's commands; models/training/run calls them in the venv. README.md tells more."""
 
 import argparse
+import dataclasses
+import importlib
 import pathlib
 import sys
 import time
@@ -41,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
     command("report", "Write calibration, robustness and plots of a finished run to report.html in it.", "data", "run")
+    left = command("leftout", "Leave labels out in turns: what is answered to them, and how well they are learned from 5 and 20 examples.", "data")
+    left.add_argument("out", help="folder of the turns, and of leftout.md")
+    several(left)
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
     grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
@@ -50,6 +55,28 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def several(command):
+    """Of commands that train many encoders."""
+    command.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    command.add_argument("--steps", type=int, help="of each training, instead of what the preset says")
+
+
+def shortened(config, steps):
+    """@config with so many steps (None: its own)."""
+    if not steps:
+        return config
+    return dataclasses.replace(config, modalities=tuple(dataclasses.replace(m, steps=steps) for m in config.modalities))
+
+
+def experiment(arguments, config, root):
+    """Commands that train many encoders to find something out."""
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    module = importlib.import_module(f".{arguments.command}", __package__)
+    module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say)
+
+
+EXPERIMENTS = ("leftout",)
 FOLDERS = {
     "data": "the data set, SET/{audio,images}/{train,test}/LABEL/FILE, or the folder that it is in",
     "run": "folder of checkpoints and results",
@@ -120,7 +147,8 @@ def main():
             return
         config = presets.read(arguments.preset, arguments.size, arguments.quick)
         root = train.data_set(arguments.data, config.name)
-        (whole_run if arguments.command == "train" else one_step)(arguments, config, root)
+        does = whole_run if arguments.command == "train" else experiment if arguments.command in EXPERIMENTS else one_step
+        does(arguments, config, root)
     except (presets.ConfigError, data.DataError, learn.KeepError, TeacherError) as error:
         sys.exit(f"training: {error}")
 

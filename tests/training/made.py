@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A data set of two labels that anything can learn, and a preset for it. For tests that run in the venv."""
+"""A data set of two labels, or three, that anything can learn, and a preset for it. For tests that run in the venv."""
 import wave
 
 import numpy as np
@@ -63,11 +63,14 @@ def made_others(root):
         write_sound(root / 'audio-other' / 'tick' / f'{i}.wav', (np.arange(16000) % 4000 < 80) * 9000.0)
 
 
-def made_data(root):
-    """Two labels, told apart by pitch and by colour."""
+LABELS = (('high', 2000, (200, 40, 40)), ('low', 300, (40, 40, 200)), ('middle', 800, (40, 200, 40)))
+
+
+def made_data(root, n_labels=2):
+    """Labels, told apart by pitch and by colour."""
     rng = np.random.default_rng(1)
     for split, n in (('train', 24), ('test', 4)):
-        for label, pitch_hz, colour in (('high', 2000, (200, 40, 40)), ('low', 300, (40, 40, 200))):
+        for label, pitch_hz, colour in LABELS[:n_labels]:
             sounds, pictures = root / 'audio' / split / label, root / 'images' / split / label
             sounds.mkdir(parents=True)
             pictures.mkdir(parents=True)
