@@ -174,8 +174,13 @@ static int no_format(const struct source_options *options, const char *device,
     for (size_t i = 0; i < n_native && n < sizeof(offered); i++)
         n += (size_t) snprintf(offered + n, sizeof(offered) - n, "%s%s", i ? ", " : "",
                                camera_fourcc_name(native[i], name));
-    return fault_set(fault, -ENOTSUP, "%s: cannot give format %s; it offers %s", device,
-                     options->format[0] ? options->format : "auto", offered);
+    if (!options->format[0] || strcmp(options->format, "auto") == 0)
+        return fault_set(fault, -ENOTSUP,
+                         "%s: offers no format that can be read, but %s; take another camera",
+                         device, offered);
+    return fault_set(fault, -ENOTSUP,
+                     "%s: cannot give format %s; it offers %s: write `format = auto`", device,
+                     options->format, offered);
 }
 
 /* Take what S_FMT said, if it makes sense: the driver's numbers are not trusted. Returns 0,
@@ -216,7 +221,9 @@ static int set_format(const struct v4l2_calls *calls, int fd, const struct known
                          options->height_px, strerror(-r));
     r = take_format(k, &format.fmt.pix, setup);
     if (r < 0)
-        return fault_set(fault, r, "%s: asked for %s %dx%d, it says %ux%u with %u bytes a line",
+        return fault_set(fault, r,
+                         "%s: asked for %s %dx%d, it says %ux%u with %u bytes a line; its driver "
+                         "is wrong: choose another `size` or `format`, or another camera",
                          device, k->name, options->width_px, options->height_px,
                          format.fmt.pix.width, format.fmt.pix.height, format.fmt.pix.bytesperline);
     return 0;

@@ -334,8 +334,9 @@ static int capture_until_lost(struct sensor *s, struct worker *worker, struct fa
         if (r > 0)
             last_ns = now_ns();
         else if (now_ns() - last_ns >= patience_ns)
-            return fault_set(fault, -ETIMEDOUT, "%s: no data for %d s", source_device(s->source),
-                             (int) (patience_ns / NS_PER_S));
+            return fault_set(fault, -ETIMEDOUT,
+                             "%s: no data for %d s; unplug it and plug it in again",
+                             source_device(s->source), (int) (patience_ns / NS_PER_S));
         if (s->began_ns > 0 && last_ns - s->began_ns > PROVEN_NS)
             s->retry_ns = RETRY_LEAST_NS;
     }

@@ -256,7 +256,7 @@ class Automatic(unittest.TestCase):
                 ({'video0': 'denied', 'video1': 'denied'}, 'none of 2 cameras can be used (see `lookoutctl devices`)'),
                 ({'video0': 'busy', 'video1': 'busy'}, 'busy: a process of another user has it open; `sudo fuser'),
                 ({'video0': 'csi'}, 'let libcamera make pictures of it'),
-                ({'video0': 'lies'}, 'asked for grey 640x480, it says 64x48 with 32 bytes a line')):
+                ({'video0': 'lies'}, 'asked for grey 640x480, it says 64x48 with 32 bytes a line; its driver is wrong: choose another')):
             with self.subTest(nodes), Machine(TASK, **nodes) as machine:
                 self.assertIn(words, machine.wait('camera', 'lost')['reason'])
 

@@ -305,8 +305,16 @@ static void a_format_that_is_not_there_is_refused_with_what_is(void **state) {
 
     (void) strcpy(o.format, "nv12");
     assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENOTSUP);
-    assert_string_equal(fault.text, "/dev/video7: cannot give format nv12; it offers MJPG, YUYV");
+    assert_string_equal(
+        fault.text,
+        "/dev/video7: cannot give format nv12; it offers MJPG, YUYV: write `format = auto`");
     assert_int_equal(dev.n_opened, 0);
+    o = plug_in_webcam();
+    dev.formats[0] = V4L2_PIX_FMT_RGB565;
+    dev.formats[1] = 0;
+    assert_int_equal(camera_open_with(&calls, &o, &source, &fault), -ENOTSUP);
+    assert_string_equal(fault.text, "/dev/video7: offers no format that can be read, but RGBP; "
+                                    "take another camera");
 }
 
 static void nodes_that_are_no_cameras_are_refused_and_not_found(void **state) {
