@@ -15,11 +15,14 @@
 #error "build this file with -march=armv8.2-a+dotprod"
 #endif
 
-enum { FOUR = 4 }; /* products in one lane of SDOT */
+enum {
+    FOUR = 4,                 /* products in one lane of SDOT */
+    VECTORS = BLOCK / LANES,  /* of sums in a block of columns */
+    UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+};
 
 extern const struct gemm_kernel dotprod_gemm_s8, dotprod_gemm_s4;
 extern const struct conv_kernel dotprod_conv_s8, dotprod_conv_s4;
-extern const struct depthwise_kernel dotprod_depthwise_s8, dotprod_depthwise_s4;
 
 /** Bytes of weights of @cols columns with @n_runs runs of @run bytes. */
 size_t dotprod_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4);
@@ -30,3 +33,82 @@ void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs
 
 /** @rows rows of output; weights of int8 or int4 as dotprod_pack() lays them. */
 product_fn dotprod_product_s8, dotprod_product_s4;
+
+/** Convolutions of 3 columns that need no strip; as the fields of struct conv_kernel. */
+bool dotprod_direct_takes(const struct conv_size *size);
+size_t dotprod_direct_packed_bytes(const struct conv_size *size, bool int4);
+void dotprod_direct_pack(void *packed, const int8_t *weight, const struct conv_size *size,
+                         bool int4);
+void dotprod_direct_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                        const struct requant *rq, const struct conv_size *size, bool int4);
+
+/** Bytes of the weights of the block that @cols columns begin with, for one four of the depth. */
+INLINE size_t dotprod_four_bytes(size_t cols, bool int4) {
+    const size_t vectors = parts(least(cols, BLOCK), LANES);
+
+    return (int4 ? parts(vectors, 2) : vectors) * BLOCK;
+}
+
+/** Put a weight, the @d-th of a four, of column @c of a block, where the four begins. */
+INLINE void dotprod_put(uint8_t *four, size_t c, size_t d, int8_t weight, bool int4) {
+    const size_t vector = c / LANES, at = c % LANES * FOUR + d;
+
+    if (int4)
+        four[at + vector / 2 * BLOCK] |= (uint8_t) ((weight & 15) << (vector % 2 * 4));
+    else
+        four[at + vector * BLOCK] = (uint8_t) weight;
+}
+
+/** The weights of @vectors x 4 columns, for one four of the depth; returns what is behind. */
+INLINE const int8_t *dotprod_load(int8x16_t *w, const int8_t *at, size_t vectors, bool int4) {
+    if (!int4 && vectors == VECTORS) {
+        const int8x16x4_t all = vld1q_s8_x4(at);
+
+        UNROLL
+        for (size_t v = 0; v < VECTORS; v++)
+            w[v] = all.val[v];
+        at += VECTORS * BLOCK;
+        __asm__("" : "+r"(at)); /* so that the load itself moves on */
+        return at;
+    }
+    if (!int4) {
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            w[v] = vld1q_s8(at + v * BLOCK);
+        return at + vectors * BLOCK;
+    }
+    UNROLL
+    for (size_t v = 0; v < vectors; v += 2, at += BLOCK) {
+        const int8x16_t both = vld1q_s8(at);
+
+        w[v] = vshrq_n_s8(vshlq_n_s8(both, 4), 4);
+        w[v + 1] = vshrq_n_s8(both, 4);
+    }
+    return at;
+}
+
+/** Widen int4 weights of @vectors x 4 columns, of @fours fours, into @out. */
+INLINE void dotprod_unpack(int8_t *out, const int8_t *weights, size_t fours, size_t vectors) {
+    int8x16_t w[VECTORS];
+
+    for (; fours > 0; fours--) {
+        weights = dotprod_load(w, weights, vectors, true);
+        for (size_t v = 0; v < vectors; v++, out += BLOCK)
+            vst1q_s8(out, w[v]);
+    }
+}
+
+/**
+ * Add to each of 4 @sum the products of a four of @w and the four @lane of @x, a constant. As
+ * vdotq_laneq_s32(), for which gcc 12 copies sums.
+ */
+INLINE void dotprod_dot(int32x4_t *sum, int8x16_t w, int8x16_t x, size_t lane) {
+    if (lane == 0)
+        __asm__("sdot %0.4s, %1.16b, %2.4b[0]" : "+w"(*sum) : "w"(w), "w"(x));
+    else if (lane == 1)
+        __asm__("sdot %0.4s, %1.16b, %2.4b[1]" : "+w"(*sum) : "w"(w), "w"(x));
+    else if (lane == 2)
+        __asm__("sdot %0.4s, %1.16b, %2.4b[2]" : "+w"(*sum) : "w"(w), "w"(x));
+    else
+        __asm__("sdot %0.4s, %1.16b, %2.4b[3]" : "+w"(*sum) : "w"(w), "w"(x));
+}

@@ -1,34 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolutions with SDOT: matrix products over the pixels of a strip, a run for each filter row. */
+/*
+ * Convolutions with SDOT: straight from the image where that is possible, else matrix products over
+ * the pixels of a strip, a run for each filter row.
+ */
 #include "models/kernels/dotprod.h"
 
 static size_t run_bytes(const struct conv_size *size) {
     return (size_t) size->window.filter_w * size->in_channels;
 }
 
-static size_t bytes_s8(const struct conv_size *size) {
+static size_t packed_bytes(const struct conv_size *size, bool int4) {
+    if (dotprod_direct_takes(size))
+        return dotprod_direct_packed_bytes(size, int4);
     return dotprod_packed_bytes(size->out_channels, (size_t) size->window.filter_h, run_bytes(size),
-                                false);
+                                int4);
+}
+
+static size_t bytes_s8(const struct conv_size *size) {
+    return packed_bytes(size, false);
 }
 
 static size_t bytes_s4(const struct conv_size *size) {
-    return dotprod_packed_bytes(size->out_channels, (size_t) size->window.filter_h, run_bytes(size),
-                                true);
+    return packed_bytes(size, true);
+}
+
+static void pack(void *packed, const int8_t *weight, const struct conv_size *size, bool int4) {
+    if (dotprod_direct_takes(size))
+        dotprod_direct_pack(packed, weight, size, int4);
+    else
+        dotprod_pack(packed, weight, size->out_channels, (size_t) size->window.filter_h,
+                     run_bytes(size), int4);
 }
 
 static void pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    dotprod_pack(packed, weight, size->out_channels, (size_t) size->window.filter_h,
-                 run_bytes(size), false);
+    pack(packed, weight, size, false);
 }
 
 static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *size) {
-    dotprod_pack(packed, weight, size->out_channels, (size_t) size->window.filter_h,
-                 run_bytes(size), true);
+    pack(packed, weight, size, true);
 }
 
-static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
-                const struct requant *rq, const struct conv_size *size, int8_t *strip,
-                product_fn *product) {
+static size_t scratch_bytes(const struct conv_size *size) {
+    return dotprod_direct_takes(size) ? 0 : neon_strip_bytes(size);
+}
+
+static void run_strips(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                       const struct requant *rq, const struct conv_size *size, int8_t *strip,
+                       product_fn *product) {
     const size_t lines = neon_strip_lines(size), out_h = (size_t) size->window.out_h;
     const size_t cols = size->out_channels,
                  depth = (size_t) size->window.filter_h * run_bytes(size);
@@ -51,15 +69,21 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
 
 static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, const struct conv_size *size, void *scratch) {
-    run(out, in, packed, bias, rq, size, scratch, dotprod_product_s8);
+    if (dotprod_direct_takes(size))
+        dotprod_direct_run(out, in, packed, bias, rq, size, false);
+    else
+        run_strips(out, in, packed, bias, rq, size, scratch, dotprod_product_s8);
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, const struct conv_size *size, void *scratch) {
-    run(out, in, packed, bias, rq, size, scratch, dotprod_product_s4);
+    if (dotprod_direct_takes(size))
+        dotprod_direct_run(out, in, packed, bias, rq, size, true);
+    else
+        run_strips(out, in, packed, bias, rq, size, scratch, dotprod_product_s4);
 }
 
 const struct conv_kernel dotprod_conv_s8 = { neon_strip_takes, bytes_s8, pack_s8,
-                                             neon_strip_bytes, run_s8,   NULL };
+                                             scratch_bytes,    run_s8,   NULL };
 const struct conv_kernel dotprod_conv_s4 = { neon_strip_takes, bytes_s4, pack_s4,
-                                             neon_strip_bytes, run_s4,   NULL };
+                                             scratch_bytes,    run_s4,   NULL };

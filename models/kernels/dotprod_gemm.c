@@ -7,28 +7,19 @@
 #include "models/kernels/dotprod.h"
 
 enum {
-    TILE_ROWS = 4,            /* x 4 vectors of sums: with weights and inputs, 28 of 32 registers */
-    VECTORS = BLOCK / LANES,  /* of sums in a block of columns */
-    UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+    TILE_ROWS = 4, /* x 4 vectors of sums: with weights and inputs, 28 of 32 registers */
 };
-
-/* Bytes of a block's weights, for one four along the depth. */
-static size_t four_bytes(size_t cols, bool int4) {
-    const size_t vectors = parts(least(cols, BLOCK), LANES);
-
-    return (int4 ? parts(vectors, 2) : vectors) * BLOCK;
-}
 
 /* Where the weights of the block that begins with column @c begin. */
 static size_t block_at(size_t c, size_t n_runs, size_t run, bool int4) {
-    return c / BLOCK * n_runs * parts(run, FOUR) * four_bytes(BLOCK, int4);
+    return c / BLOCK * n_runs * parts(run, FOUR) * dotprod_four_bytes(BLOCK, int4);
 }
 
 size_t dotprod_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
     const size_t last = cols % BLOCK;
 
     return block_at(cols, n_runs, run, int4) +
-           (last ? n_runs * parts(run, FOUR) * four_bytes(last, int4) : 0);
+           (last ? n_runs * parts(run, FOUR) * dotprod_four_bytes(last, int4) : 0);
 }
 
 void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
@@ -36,56 +27,14 @@ void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs
     uint8_t *out = packed;
 
     for (size_t c = 0; c < cols; c++) {
-        const size_t four = four_bytes(cols - c / BLOCK * BLOCK, int4);
-        const size_t vector = c % BLOCK / LANES, lane = c % LANES;
+        const size_t four = dotprod_four_bytes(cols - c / BLOCK * BLOCK, int4);
         uint8_t *block = out + block_at(c, n_runs, run, int4);
 
         for (size_t k = 0; k < n_runs; k++)
-            for (size_t d = 0; d < run; d++, weight++) {
-                const size_t at = (k * parts(run, FOUR) + d / FOUR) * four + lane * FOUR + d % FOUR;
-
-                if (int4)
-                    block[at + vector / 2 * BLOCK] |=
-                        (uint8_t) ((*weight & 15) << (vector % 2 * 4));
-                else
-                    block[at + vector * BLOCK] = (uint8_t) *weight;
-            }
+            for (size_t d = 0; d < run; d++, weight++)
+                dotprod_put(block + (k * parts(run, FOUR) + d / FOUR) * four, c % BLOCK, d % FOUR,
+                            *weight, int4);
     }
-}
-
-/* The weights of @vectors x 4 columns, for one four along the depth; returns what is behind. */
-INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t vectors, bool int4) {
-    if (!int4 && vectors == VECTORS) {
-        const int8x16x4_t all = vld1q_s8_x4(at);
-
-        UNROLL
-        for (size_t v = 0; v < VECTORS; v++)
-            w[v] = all.val[v];
-        at += VECTORS * BLOCK;
-        __asm__("" : "+r"(at)); /* so that the load itself moves on */
-        return at;
-    }
-    if (!int4) {
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            w[v] = vld1q_s8(at + v * BLOCK);
-        return at + vectors * BLOCK;
-    }
-    UNROLL
-    for (size_t v = 0; v < vectors; v += 2, at += BLOCK) {
-        const int8x16_t both = vld1q_s8(at);
-
-        w[v] = vshrq_n_s8(vshlq_n_s8(both, 4), 4);
-        w[v + 1] = vshrq_n_s8(both, 4);
-    }
-    return at;
-}
-
-INLINE int32x4_t dot(int32x4_t sum, int8x16_t w, int8x16_t x, size_t lane) {
-    return lane == 0   ? vdotq_laneq_s32(sum, w, x, 0)
-           : lane == 1 ? vdotq_laneq_s32(sum, w, x, 1)
-           : lane == 2 ? vdotq_laneq_s32(sum, w, x, 2)
-                       : vdotq_laneq_s32(sum, w, x, 3);
 }
 
 /* Add the first @fours fours of 16 inputs of each row; returns the next weights. */
@@ -96,12 +45,12 @@ INLINE const int8_t *add(int32x4_t (*sums)[VECTORS], const int8x16_t *x, const i
     UNROLL
     for (size_t lane = 0; lane < FOUR; lane++)
         if (lane < fours) {
-            weights = load_weights(w, weights, vectors, int4);
+            weights = dotprod_load(w, weights, vectors, int4);
             UNROLL
             for (size_t r = 0; r < rows; r++)
                 UNROLL
             for (size_t v = 0; v < vectors; v++)
-                sums[r][v] = dot(sums[r][v], w[v], x[r], lane);
+                dotprod_dot(&sums[r][v], w[v], x[r], lane);
         }
     return weights;
 }
@@ -172,17 +121,12 @@ INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
                   const struct columns *columns, size_t rows, size_t vectors, bool int4) {
     const size_t fours = p->in.n_runs * parts(p->in.run, FOUR);
     int8_t unpacked[UNPACKED_BYTES];
-    int8x16_t w[VECTORS];
 
     if (!int4 || rows < TILE_ROWS || fours * vectors * BLOCK > UNPACKED_BYTES) {
         tiles(out, p, weights, columns, rows, vectors, int4);
         return;
     }
-    for (size_t i = 0; i < fours; i++) {
-        weights = load_weights(w, weights, vectors, true);
-        for (size_t v = 0; v < vectors; v++)
-            vst1q_s8(unpacked + (i * vectors + v) * BLOCK, w[v]);
-    }
+    dotprod_unpack(unpacked, weights, fours, vectors);
     tiles(out, p, unpacked, columns, rows, vectors, false);
 }
 

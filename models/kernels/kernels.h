@@ -103,7 +103,7 @@ struct conv_size {
  * in int32 that wraps; taps outside read in_zero_point.
  *
  * The window may be a strip of a layer's (window_strip()): takes() and the packed weights depend on
- * filter, strides, dilations, channels and the images' width only.
+ * nothing of @size that differs from strip to strip.
  */
 struct conv_kernel {
     /** Is it the one for @size? If not, patches are gathered for the gemm. */

@@ -269,27 +269,35 @@ neon_copy_rows(int8_t *out, size_t pitch, const int8_t (*in)[BLOCK], size_t rows
         (void) memcpy(out + r * pitch, in[r], n);
 }
 
-/** Requantise and store @rows x @vectors x 4 sums. */
-INLINE void neon_finish(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
-                        size_t vectors, const struct columns *columns, const struct requant *rq,
-                        enum ending ending) {
-    const bool part = columns->n % LANES != 0;
-    const size_t step = part ? BLOCK : pitch;
-    int8_t some[4][BLOCK], *to = part ? some[0] : out;
+/** Requantise and store @rows x @vectors x 4 sums, all of them. */
+INLINE void neon_finish_whole(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
+                              size_t vectors, const struct columns *columns,
+                              const struct requant *rq, enum ending ending) {
     int32_t plain[16 * LANES];
 
     if (ending == ENDING_RELU) {
-        neon_finish_as(to, step, sums, rows, vectors, columns, rq, ENDING_RELU);
+        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RELU);
     } else if (ending == ENDING_RIGHT) {
-        neon_finish_as(to, step, sums, rows, vectors, columns, rq, ENDING_RIGHT);
+        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RIGHT);
     } else {
         UNROLL
         for (size_t r = 0; r < rows; r++)
             UNROLL
         for (size_t v = 0; v < vectors; v++)
             vst1q_s32(plain + (r * vectors + v) * LANES, sums[r][v]);
-        neon_finish_any(to, step, plain, rows, vectors, columns, rq);
+        neon_finish_any(out, pitch, plain, rows, vectors, columns, rq);
     }
+}
+
+/** The same for as many columns as there are. */
+INLINE void neon_finish(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
+                        size_t vectors, const struct columns *columns, const struct requant *rq,
+                        enum ending ending) {
+    const bool part = columns->n % LANES != 0;
+    int8_t some[4][BLOCK];
+
+    neon_finish_whole(part ? some[0] : out, part ? BLOCK : pitch, sums, rows, vectors, columns, rq,
+                      ending);
     if (part)
         neon_copy_rows(out, pitch, some, rows, columns->n);
 }

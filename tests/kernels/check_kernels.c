@@ -356,6 +356,12 @@ static bool check_conv(const struct conv_kernel *kernel, int32_t low, int32_t hi
         { { 32, 32, 16, 16, 3, 3, 2, 2, 1, 1, 0, 0 }, 16, 32, -128 },
         { { 8, 8, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1 }, 64, 64, 5 },
         { { 13, 11, 13, 11, 3, 3, 1, 1, 1, 1, 1, 1 }, 24, 40, -128 },
+        { { 7, 9, 4, 5, 3, 3, 2, 2, 1, 1, 1, 1 }, 16, 32, 99 },
+        { { 9, 10, 7, 8, 3, 3, 1, 1, 1, 1, 0, 0 }, 32, 16, -7 },
+        { { 12, 7, 12, 7, 5, 3, 1, 1, 2, 1, 4, 1 }, 16, 48, 1 },
+        { { 9, 5, 9, 5, 3, 3, 1, 1, 3, 1, 3, 1 }, 48, 16, -128 },
+        { { 3, 4, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1 }, 16, 16, 0 },
+        { { 6, 20, 6, 10, 3, 3, 1, 2, 1, 1, 1, 0 }, 112, 16, 64 },
         { { 9, 19, 9, 19, 3, 3, 1, 1, 1, 1, 1, 1 }, 8, 8, 127 },
         { { 16, 16, 8, 8, 1, 1, 2, 2, 1, 1, 0, 0 }, 32, 64, -1 },
         { { 49, 10, 25, 5, 10, 4, 2, 2, 1, 1, 4, 1 }, 1, 64, 83 },
@@ -368,8 +374,13 @@ static bool check_conv(const struct conv_kernel *kernel, int32_t low, int32_t hi
         if (kernel->takes(&real[i]))
             good = try_conv(kernel, low, high, &real[i]);
     for (int i = 0; i < N_ROUNDS && good; i++) {
-        const struct conv_size size = { random_window(true), random_size(24), random_size(40),
-                                        (int32_t) random_to(256) - 128 };
+        const bool sixteens = random_to(3) == 0; /* some rows have a kernel for them */
+        const struct conv_size size = {
+            .window = random_window(true),
+            .in_channels = sixteens ? 16 * random_size(3) : random_size(24),
+            .out_channels = sixteens ? 16 * random_size(3) : random_size(40),
+            .in_zero_point = (int32_t) random_to(256) - 128,
+        };
 
         if (kernel->takes(&size))
             good = try_conv(kernel, low, high, &size);
