@@ -72,12 +72,18 @@ static void make_part(void *user, size_t part, size_t thread) {
     rows->run(shared->step, &strip);
 }
 
-void step_run_strip(const struct step *step, const struct strip *strip, const struct hands *hands) {
-    const int32_t n_rows = strip->rows.last - strip->rows.first;
-    struct shared_strip shared = { step, hands, parts_of(step, n_rows, hands), *strip };
+static void share(const struct step *step, const struct strip *strip, const struct hands *hands,
+                  size_t n_parts) {
+    struct shared_strip shared = { step, hands, n_parts, *strip };
 
-    if (shared.n_parts > 1)
-        crew_run(hands->crew, make_part, &shared, shared.n_parts);
+    crew_run(hands->crew, make_part, &shared, n_parts);
+}
+
+void step_run_strip(const struct step *step, const struct strip *strip, const struct hands *hands) {
+    const size_t n_parts = parts_of(step, strip->rows.last - strip->rows.first, hands);
+
+    if (n_parts > 1)
+        share(step, strip, hands, n_parts);
     else
         step->rows.run(step, strip);
 }

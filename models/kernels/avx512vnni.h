@@ -25,6 +25,8 @@ enum {
     VECTOR = 64, /* bytes */
     FLIP = 128,  /* what flipping the top bit adds to an int8 */
     ODD_LANES = 0xaaaa,
+    EVEN_LANES = 0x5555,
+    ALL_PAIRS = 0xff,
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -89,9 +91,8 @@ INLINE __m512i vnni_load(const int32_t *values, size_t n) {
 
 /** How 16 sums are requantised; 64-bit lanes of the even and of the odd ones. */
 struct scaling {
-    __m512i multiplier, multiplier_odd;
-    __m512i nudge, nudge_odd, right, right_odd;
-    __m512i left, sign, sign_odd; /* not where the activation cuts off all below the zero point */
+    __m512i multiplier, multiplier_odd, right, right_odd;
+    __m512i left, nudge, nudge_odd, sign, sign_odd; /* not where it is done @once */
 };
 
 /**
@@ -100,26 +101,35 @@ struct scaling {
  * one's ties away from zero. (p in [-2^30, 0) would need no 2^31: only p = -2^30 occurs, where it
  * changes nothing.)
  *
- * @once: every e > 0, and what is below 0 gets clamped: the last term makes no difference then.
+ * @once: every e > 0, and what is below 0 gets clamped: the last term makes no difference then, and
+ * it is floor((t + 1) / 2), with t = floor((p + 2^30) / 2^(30 + e)).
  */
 INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, bool once) {
     const __m512i zero = _mm512_setzero_si512(), bit = _mm512_set1_epi64(1 << 30);
     const __m512i e = _mm512_max_epi32(_mm512_sub_epi32(zero, shift), zero);
-    const __m512i even = _mm512_srli_epi64(_mm512_slli_epi64(e, 32), 32);
-    const __m512i odd = _mm512_srli_epi64(e, 32);
+    const __m512i even = _mm512_maskz_mov_epi32(EVEN_LANES, e), odd = _mm512_srli_epi64(e, 32);
+    const __m512i bits = _mm512_set1_epi64(31);
     const __mmask8 rounds = _mm512_test_epi64_mask(even, even);
     const __mmask8 rounds_odd = _mm512_test_epi64_mask(odd, odd);
-    const __m512i bits = _mm512_set1_epi64(31);
 
+    if (once) {
+        const __m512i right = _mm512_sub_epi32(_mm512_set1_epi32(30), shift);
+
+        return (struct scaling){
+            .multiplier = multiplier,
+            .multiplier_odd = _mm512_shuffle_epi32(multiplier, _MM_PERM_DDBB),
+            .right = _mm512_maskz_mov_epi32(EVEN_LANES, right),
+            .right_odd = _mm512_srli_epi64(right, 32),
+        };
+    }
     return (struct scaling){
         .multiplier = multiplier,
-        .multiplier_odd = _mm512_srli_epi64(multiplier, 32),
+        .multiplier_odd = _mm512_shuffle_epi32(multiplier, _MM_PERM_DDBB),
+        .right = _mm512_add_epi64(even, bits),
+        .right_odd = _mm512_add_epi64(odd, bits),
+        .left = _mm512_max_epi32(shift, zero),
         .nudge = _mm512_mask_add_epi64(bit, rounds, bit, _mm512_sllv_epi64(bit, even)),
         .nudge_odd = _mm512_mask_add_epi64(bit, rounds_odd, bit, _mm512_sllv_epi64(bit, odd)),
-        .right = _mm512_add_epi64(even, bits),
-        .right_odd = once ? _mm512_sub_epi64(odd, _mm512_set1_epi64(1)) /* ends in the high half */
-                          : _mm512_add_epi64(odd, bits),
-        .left = _mm512_max_epi32(shift, zero),
         .sign = _mm512_maskz_set1_epi64(rounds, INT64_C(1) << 31),
         .sign_odd = _mm512_maskz_set1_epi64(rounds_odd, INT64_C(1) << 31),
     };
@@ -147,32 +157,47 @@ INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n,
 INLINE struct scaling vnni_load_scaling(const struct scaling *from) {
     struct scaling s = *from;
 
-    __asm__("" : "+v"(s.multiplier), "+v"(s.multiplier_odd));
-    __asm__("" : "+v"(s.nudge), "+v"(s.nudge_odd), "+v"(s.right), "+v"(s.right_odd));
+    __asm__("" : "+v"(s.multiplier), "+v"(s.multiplier_odd), "+v"(s.right), "+v"(s.right_odd));
     return s;
 }
 
-/** mbqm() of 16 sums; @once: or anything not above 0 where that clamps. */
+/** mbqm() of 16 sums; @once: its t, or anything not above 0 where that clamps. */
 INLINE __m512i vnni_scale(__m512i x, const struct scaling *s, bool once) {
+    const __m512i bit = _mm512_set1_epi64(1 << 30);
     __m512i even, odd;
 
     if (!once)
         x = _mm512_sllv_epi32(x, s->left);
     even = _mm512_mul_epi32(x, s->multiplier);
-    odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), s->multiplier_odd);
+    odd = _mm512_mul_epi32(_mm512_shuffle_epi32(x, _MM_PERM_DDBB), s->multiplier_odd);
     if (!once) {
         even = _mm512_mask_sub_epi64(even, _mm512_movepi64_mask(even), even, s->sign);
         odd = _mm512_mask_sub_epi64(odd, _mm512_movepi64_mask(odd), odd, s->sign_odd);
     }
-    even = _mm512_srav_epi64(_mm512_add_epi64(even, s->nudge), s->right);
-    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, s->nudge_odd), s->right_odd);
-    return once ? _mm512_mask_mov_epi32(even, ODD_LANES, odd)
-                : _mm512_mask_shuffle_epi32(even, ODD_LANES, odd, _MM_PERM_CDAB);
+    even = _mm512_srav_epi64(_mm512_add_epi64(even, once ? bit : s->nudge), s->right);
+    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, once ? bit : s->nudge_odd), s->right_odd);
+    return _mm512_mask_shuffle_epi32(even, ODD_LANES, odd, _MM_PERM_CDAB);
 }
 
 /** 4 x 16 values as saturated bytes, which interleave: in each fourth of the vector 4 of each. */
 INLINE __m512i vnni_narrow(__m512i a, __m512i b, __m512i c, __m512i d) {
     return _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+}
+
+/** (t + 1) / 2 + @zero_point: what is beyond 16 bits is beyond 8, too. */
+INLINE __m512i vnni_halve(__m512i t, int32_t zero_point) {
+    return _mm512_adds_epi16(_mm512_mulhrs_epi16(t, _mm512_set1_epi16(1 << 14)),
+                             _mm512_set1_epi16((int16_t) zero_point));
+}
+
+/** As vnni_narrow(), what vnni_scale() gave, with the zero point of the output. */
+INLINE __m512i vnni_narrow_scaled(const __m512i y[4], int32_t zero_point, bool once) {
+    const __m512i z = _mm512_set1_epi32(zero_point);
+
+    return once ? _mm512_packs_epi16(vnni_halve(_mm512_packs_epi32(y[0], y[1]), zero_point),
+                                     vnni_halve(_mm512_packs_epi32(y[2], y[3]), zero_point))
+                : vnni_narrow(_mm512_add_epi32(y[0], z), _mm512_add_epi32(y[1], z),
+                              _mm512_add_epi32(y[2], z), _mm512_add_epi32(y[3], z));
 }
 
 /** Those of a in the first fourth, then b, c, d. */

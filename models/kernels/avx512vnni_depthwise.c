@@ -189,7 +189,6 @@ INLINE void add_group(__m512i sums[][VECTORS], const int8_t *in, size_t in_step,
 INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t in_step,
                         const struct chunk *chunk, size_t n, size_t last, size_t n_taps,
                         bool once) {
-    const __m512i zero_point = _mm512_set1_epi32(chunk->rq->zero_point);
     __m512i sums[AT_ONCE][VECTORS];
 
 #pragma GCC unroll 16
@@ -212,13 +211,13 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
 
 #pragma GCC unroll 16
         for (size_t i = 0; i < n; i++)
-            sums[i][v] = _mm512_add_epi32(vnni_scale(sums[i][v], &scaling, once), zero_point);
+            sums[i][v] = vnni_scale(sums[i][v], &scaling, once);
     }
 
 #pragma GCC unroll 16
     for (size_t i = 0; i < n; i++) {
         const __m512i y =
-            vnni_clamp(vnni_narrow(sums[i][0], sums[i][1], sums[i][2], sums[i][3]), chunk->rq);
+            vnni_clamp(vnni_narrow_scaled(sums[i], chunk->rq->zero_point, once), chunk->rq);
 
         if (i + 1 < n || last == VECTOR)
             _mm512_storeu_si512(out + i * out_step, y);

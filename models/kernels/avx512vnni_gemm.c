@@ -21,7 +21,10 @@ enum {
     NARROW_ROWS = 16,  /* x 1 vector */
     SOME_ROWS = 5,     /* where there are no 8 */
     ROWS_MAX = 16,
-    WIDE_VECTORS = 8,     /* of columns for a single row */
+    LINE_VECTORS = 4, /* of columns for a single row */
+    LINE = 4 * LANES, /* columns */
+    LINE_BYTES = 16,  /* of the row at a time */
+    PARTS = LINE_BYTES / GROUP,
     POINTER_ROWS = 3,     /* that share a pointer: more pointers than registers cost more */
     STEP_BYTES_MAX = 8,   /* of a row */
     SCRATCH_BYTES = 4096, /* of a convolution, unless one row of output needs more */
@@ -82,8 +85,8 @@ struct columns {
     const struct product *product;
     const uint8_t *weights;
     size_t c, n; /* columns [c, c + n) */
-    struct scaling scalings[WIDE_VECTORS];
     bool once;
+    const struct scaling *scalings; /* of each vector, for more than one row */
 };
 
 /* Rows a step apart: where they come from and where their columns go to. */
@@ -93,50 +96,58 @@ struct rows {
     size_t step; /* of in */
 };
 
-/* One or two groups of 4 products of each of @rows with the columns of @vectors. */
-INLINE void multiply(__m512i sums[][WIDE_VECTORS], const int8_t *const *in, size_t in_step,
-                     const uint8_t *weights, size_t block_bytes, size_t rows, size_t vectors,
-                     bool int4, bool flip) {
-    const size_t n_groups = int4 ? 2 : 1;
+/* A step's weights of @vectors x 16 columns: for one group of 4 values along the depth, or two. */
+INLINE void unpack(__m512i w[2][BLOCK_VECTORS], const uint8_t *weights, size_t vectors, bool int4) {
     const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
-    __m512i w[2][WIDE_VECTORS];
 
-#pragma GCC unroll 16
+#pragma GCC unroll 2
     for (size_t v = 0; v < vectors; v++) {
-        const __m512i bytes = _mm512_loadu_si512(weights + v / 2 * block_bytes + v % 2 * VECTOR);
+        const __m512i bytes = _mm512_loadu_si512(weights + v * VECTOR);
 
         w[0][v] = bytes;
-        if (int4) {
-            w[0][v] = _mm512_and_si512(bytes, nibble);
-            w[1][v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
-            for (size_t g = 0; g < 2; g++)
-                w[g][v] = _mm512_sub_epi8(_mm512_xor_si512(w[g][v], eight), eight);
-        }
+        if (!int4)
+            continue;
+        w[0][v] = _mm512_and_si512(bytes, nibble);
+        w[1][v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
+        for (size_t g = 0; g < 2; g++)
+            w[g][v] = _mm512_sub_epi8(_mm512_xor_si512(w[g][v], eight), eight);
     }
+}
 
+/* 4 bytes of a row, for each column. */
+INLINE __m512i broadcast(const int8_t *in, bool flip) {
+    int32_t group;
+    __m512i x;
+
+    (void) memcpy(&group, in, sizeof(group));
+    x = _mm512_set1_epi32(group);
+    return flip ? vnni_flip(x) : x;
+}
+
+/* One or two groups of 4 products of each of @rows with the columns of @vectors. */
+INLINE void multiply(__m512i *sums, const int8_t *const *in, size_t in_step, const uint8_t *weights,
+                     size_t rows, size_t vectors, bool int4, bool flip) {
+    const size_t n_groups = int4 ? 2 : 1;
+    __m512i w[2][BLOCK_VECTORS];
+
+    unpack(w, weights, vectors, int4);
 #pragma GCC unroll 16
     for (size_t g = 0; g < n_groups; g++)
 #pragma GCC unroll 16
         for (size_t r = 0; r < rows; r++) {
-            int32_t group;
-            __m512i x;
-
-            (void) memcpy(&group, in[r / POINTER_ROWS] + r % POINTER_ROWS * in_step + g * GROUP,
-                          sizeof(group));
-            x = _mm512_set1_epi32(group);
-            if (flip)
-                x = vnni_flip(x);
+            const __m512i x =
+                broadcast(in[r / POINTER_ROWS] + r % POINTER_ROWS * in_step + g * GROUP, flip);
 
 #pragma GCC unroll 16
             for (size_t v = 0; v < vectors; v++)
-                vnni_dot(&sums[r][v], x, w[g][v]);
+                vnni_dot(&sums[r * vectors + v], x, w[g][v]);
         }
 }
 
 /* All products of @rows with the columns of @vectors. */
-INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const struct rows *from, const uint8_t *weights,
+INLINE void sum_up(__m512i *sums, const struct rows *from, const uint8_t *weights,
                    const struct product *p, size_t rows, size_t vectors, bool int4, bool flip) {
-    const size_t step = step_bytes(int4), advance = least(vectors, BLOCK_VECTORS) * VECTOR;
+    const size_t step = step_bytes(int4), advance = vectors * VECTOR;
     const size_t n_pointers = (rows + POINTER_ROWS - 1) / POINTER_ROWS;
     const size_t whole = flip ? p->segment_bytes / step : steps_of(p->segment_bytes, int4);
     const size_t rest = flip ? p->segment_bytes % step : 0;
@@ -150,7 +161,7 @@ INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const struct rows *from, const 
         for (size_t i = 0; i < n_pointers; i++)
             in[i] = from->in + s * p->segment_step + i * POINTER_ROWS * in_step;
         for (size_t d = 0; d < whole; d++, weights += advance) {
-            multiply(sums, in, in_step, weights, p->block_bytes, rows, vectors, int4, flip);
+            multiply(sums, in, in_step, weights, rows, vectors, int4, flip);
 
 #pragma GCC unroll 16
             for (size_t i = 0; i < n_pointers; i++)
@@ -163,7 +174,59 @@ INLINE void sum_up(__m512i sums[][WIDE_VECTORS], const struct rows *from, const 
         (void) memcpy(ends[r], from->in + r * in_step + whole * step, rest);
     for (size_t i = 0; i < n_pointers; i++)
         in[i] = ends[i * POINTER_ROWS];
-    multiply(sums, in, STEP_BYTES_MAX, weights, p->block_bytes, rows, vectors, int4, flip);
+    multiply(sums, in, STEP_BYTES_MAX, weights, rows, vectors, int4, flip);
+}
+
+/* Products of 16 bytes of a row, each 4 of them in sums of their own, which hides latencies. */
+INLINE void multiply_line(__m512i parts[PARTS][BLOCK_VECTORS], const int8_t *in,
+                          const uint8_t *weights, bool int4, bool flip) {
+    const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *) in));
+    const __m512i x = flip ? vnni_flip(bytes) : bytes;
+    const __m512i groups[] = { _mm512_shuffle_epi32(x, _MM_PERM_AAAA),
+                               _mm512_shuffle_epi32(x, _MM_PERM_BBBB),
+                               _mm512_shuffle_epi32(x, _MM_PERM_CCCC),
+                               _mm512_shuffle_epi32(x, _MM_PERM_DDDD) };
+    const size_t n_groups = int4 ? 2 : 1;
+    __m512i w[2][BLOCK_VECTORS];
+
+#pragma GCC unroll 4
+    for (size_t i = 0; i < PARTS; i++) {
+        if (i % n_groups == 0)
+            unpack(w, weights + i / n_groups * BLOCK_VECTORS * VECTOR, BLOCK_VECTORS, int4);
+#pragma GCC unroll 2
+        for (size_t v = 0; v < BLOCK_VECTORS; v++)
+            vnni_dot(&parts[i][v], groups[i], w[i % n_groups][v]);
+    }
+}
+
+/* All products of one row with a block's columns: weights are read in the order they lie in. */
+INLINE void sum_up_line(__m512i *sums, const struct product *p, const int8_t *row,
+                        const uint8_t *weights, bool int4, bool flip) {
+    const size_t step = step_bytes(int4), rest = p->segment_bytes % LINE_BYTES;
+    const size_t n_segments = flip ? 1 : p->n_segments;
+    __m512i parts[PARTS][BLOCK_VECTORS];
+
+#pragma GCC unroll 4
+    for (size_t i = 0; i < PARTS; i++)
+        parts[i][0] = parts[i][1] = _mm512_setzero_si512();
+    for (size_t s = 0; s < n_segments; s++, row += p->segment_step) {
+        const int8_t *in = row, *end = in + p->segment_bytes - rest;
+        int8_t bytes[LINE_BYTES] = { 0 };
+
+        for (; in < end; in += LINE_BYTES, weights += LINE_BYTES / step * BLOCK_VECTORS * VECTOR)
+            multiply_line(parts, in, weights, int4, flip);
+        if (rest == 0)
+            continue;
+        (void) memcpy(bytes, in, rest); /* nothing behind a row may be read */
+        in = bytes;
+        for (size_t d = 0; d < rest; d += step, in += step, weights += BLOCK_VECTORS * VECTOR)
+            multiply(parts[0], &in, 0, weights, 1, BLOCK_VECTORS, int4, flip);
+    }
+
+#pragma GCC unroll 2
+    for (size_t v = 0; v < BLOCK_VECTORS; v++)
+        sums[v] = _mm512_add_epi32(_mm512_add_epi32(parts[0][v], parts[1][v]),
+                                   _mm512_add_epi32(parts[2][v], parts[3][v]));
 }
 
 /* A fourth of 4 x 16 outputs for each vector. */
@@ -205,10 +268,9 @@ INLINE void store(int8_t *out, __m512i bytes, const struct columns *columns, siz
 }
 
 /* Sums become bytes, 4 vectors at a time. */
-INLINE void finish(int8_t *out, __m512i sums[][WIDE_VECTORS], const struct columns *columns,
-                   size_t rows, size_t vectors, bool once) {
+INLINE void finish(int8_t *out, const __m512i *sums, const struct columns *columns, size_t rows,
+                   size_t vectors, bool once) {
     const struct requant *rq = columns->product->rq;
-    const __m512i zero_point = _mm512_set1_epi32(rq->zero_point);
 
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows * vectors; i += 4) {
@@ -219,42 +281,87 @@ INLINE void finish(int8_t *out, __m512i sums[][WIDE_VECTORS], const struct colum
         for (size_t k = 0; k < at_once; k++) {
             const size_t v = (i + k) % vectors, c = columns->c + v * LANES;
             const struct scaling scaling = /* columns of one row are seldom used again */
-                rows == 1 ? vnni_scaling(rq, c, columns->product->cols - c, once)
+                rows == 1 ? vnni_scaling(rq, c, columns->n - v * LANES, once)
                           : columns->scalings[v];
 
-            y[k] = vnni_scale(sums[(i + k) / vectors][v], &scaling, once);
-            y[k] = _mm512_add_epi32(y[k], zero_point);
+            y[k] = vnni_scale(sums[i + k], &scaling, once);
         }
         for (size_t k = at_once; k < 4; k++)
             y[k] = y[0];
-        store(out, vnni_clamp(vnni_sort(vnni_narrow(y[0], y[1], y[2], y[3])), rq), columns, i,
-              at_once, vectors);
+        store(out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, rq->zero_point, once)), rq), columns,
+              i, at_once, vectors);
     }
+}
+
+INLINE void finish_either(int8_t *out, const __m512i *sums, const struct columns *columns,
+                          size_t rows, size_t vectors) {
+    if (columns->once)
+        finish(out, sums, columns, rows, vectors, true);
+    else
+        finish(out, sums, columns, rows, vectors, false);
+}
+
+/* What the sums of vector @v begin with. */
+INLINE __m512i start(const struct columns *columns, size_t v) {
+    const struct product *p = columns->product;
+    const size_t c = columns->c + v * LANES;
+
+    return _mm512_add_epi32(vnni_load(p->bias + c, columns->n - v * LANES),
+                            _mm512_loadu_si512(p->offsets + c));
 }
 
 INLINE void tile(const struct rows *from, const struct columns *columns, size_t rows,
                  size_t vectors, bool int4, bool flip) {
-    const struct product *p = columns->product;
-    __m512i sums[ROWS_MAX][WIDE_VECTORS];
+    __m512i sums[ROWS_MAX * BLOCK_VECTORS];
 
 #pragma GCC unroll 16
-    for (size_t v = 0; v < vectors; v++) {
-        const size_t c = columns->c + v * LANES;
-        const __m512i start = _mm512_add_epi32(vnni_load(p->bias + c, p->cols - c),
-                                               _mm512_loadu_si512(p->offsets + c));
+    for (size_t i = 0; i < rows * vectors; i++)
+        sums[i] = i < vectors ? start(columns, i) : sums[i - vectors];
+    sum_up(sums, from, columns->weights, columns->product, rows, vectors, int4, flip);
+    finish_either(from->out, sums, columns, rows, vectors);
+}
 
-#pragma GCC unroll 16
-        for (size_t r = 0; r < rows; r++)
-            sums[r][v] = start;
+/* Columns [@c, @c + 64) of a row. */
+INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t c, bool once,
+                 bool int4, bool flip) {
+    const uint8_t *weights = p->weights + c / BLOCK * p->block_bytes;
+    __m512i y[LINE_VECTORS];
+
+    sum_up_line(y, p, row, weights, int4, flip);
+    sum_up_line(y + BLOCK_VECTORS, p, row, weights + p->block_bytes, int4, flip);
+#pragma GCC unroll 4
+    for (size_t v = 0; v < LINE_VECTORS; v++, c += LANES) {
+        const struct scaling scaling = vnni_scaling(p->rq, c, LANES, once);
+
+        y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->bias + c));
+        y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->offsets + c));
+        y[v] = vnni_scale(y[v], &scaling, once);
     }
-    sum_up(sums, from, columns->weights, p, rows, vectors, int4, flip);
-    if (columns->once)
-        finish(from->out, sums, columns, rows, vectors, true);
-    else
-        finish(from->out, sums, columns, rows, vectors, false);
+    _mm512_storeu_si512(
+        out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, p->rq->zero_point, once)), p->rq));
+}
+
+/* Of each of @n single rows as many columns as there are whole lines of; returns how many. */
+INLINE size_t lines(const struct product *p, const struct rows *first, size_t n, bool int4,
+                    bool flip) {
+    size_t c = 0;
+
+    for (; c + LINE <= p->cols; c += LINE) {
+        const bool once = vnni_once(p->rq, c, LINE);
+
+        for (size_t i = 0; i < n; i++)
+            if (once)
+                line(first->out + i * p->cols + c, first->in + i * first->step, p, c, true, int4,
+                     flip);
+            else
+                line(first->out + i * p->cols + c, first->in + i * first->step, p, c, false, int4,
+                     flip);
+    }
+    return c;
 }
 
 typedef void tile_fn(const struct rows *from, const struct columns *columns);
+typedef size_t lines_fn(const struct product *p, const struct rows *first, size_t n);
 
 /* Functions of their own, so that each has the registers to itself. */
 #define TILES(kind, int4, flip)                                                                    \
@@ -276,21 +383,21 @@ typedef void tile_fn(const struct rows *from, const struct columns *columns);
     static void kind##_1x2(const struct rows *from, const struct columns *columns) {               \
         tile(from, columns, 1, 2, int4, flip);                                                     \
     }                                                                                              \
-    static void kind##_1x8(const struct rows *from, const struct columns *columns) {               \
-        tile(from, columns, 1, WIDE_VECTORS, int4, flip);                                          \
+    static size_t kind##_lines(const struct product *p, const struct rows *first, size_t n) {      \
+        return lines(p, first, n, int4, flip);                                                     \
     }                                                                                              \
     static const struct tiles kind##_tiles = {                                                     \
         { { kind##_16x1, NARROW_ROWS }, { kind##_5x1, SOME_ROWS }, { kind##_1x1, 1 } },            \
         { { kind##_8x2, TILE_ROWS }, { kind##_5x2, SOME_ROWS }, { kind##_1x2, 1 } },               \
-        { { kind##_1x8, 1 }, { kind##_1x8, 1 }, { kind##_1x8, 1 } },                               \
+        kind##_lines,                                                                              \
     }
 
-/* Of 1, 2 and 8 vectors of columns, for many rows, some and one. */
 struct tiles {
     struct tile_of {
         tile_fn *run;
         size_t rows;
-    } narrow[3], block[3], wide[3];
+    } narrow[3], block[3]; /* of 1 and 2 vectors of columns, for many rows, some and one */
+    lines_fn *lines;
 };
 
 TILES(gemm_s8, false, true);
@@ -307,11 +414,12 @@ static void run_rows(const struct tile_of tiles[3], const struct columns *column
         const struct tile_of *tile = n >= many && left > some ? &tiles[0]
                                      : n >= some && left > 1  ? &tiles[1]
                                                               : &tiles[2];
-        struct rows rows = *first;
+        struct rows rows; /* field by field: a vector of two of them waits for both stores */
 
         i = least(i, n - tile->rows);
-        rows.in += i * rows.step;
-        rows.out += i * columns->product->cols;
+        rows.out = first->out + i * columns->product->cols;
+        rows.in = first->in + i * first->step;
+        rows.step = first->step;
         tile->run(&rows, columns);
         i += tile->rows;
     }
@@ -320,18 +428,20 @@ static void run_rows(const struct tile_of tiles[3], const struct columns *column
 /* @vectors x 16 columns from @c on of @n_lines times @n rows, which begin @line_step apart. */
 static void panel(const struct tile_of tiles[3], const struct product *p, size_t c, size_t vectors,
                   const struct rows *first, size_t n, size_t line_step, size_t n_lines) {
-    struct columns columns; /* filled as far as it is used: it is large */
-    struct rows rows = *first;
+    struct scaling scalings[BLOCK_VECTORS];
+    struct columns columns;
+    struct rows rows = { first->out + c, first->in, first->step };
 
-    columns.product = p;
-    columns.weights = p->weights + c / BLOCK * p->block_bytes;
-    columns.c = c;
-    columns.n = least(p->cols - c, vectors * LANES);
-    columns.once = vnni_once(p->rq, c, columns.n);
+    columns = (struct columns){
+        .product = p,
+        .weights = p->weights + c / BLOCK * p->block_bytes,
+        .c = c,
+        .n = least(p->cols - c, vectors * LANES),
+        .once = vnni_once(p->rq, c, least(p->cols - c, vectors * LANES)),
+        .scalings = scalings,
+    };
     for (size_t v = 0; v < vectors && n > 1; v++) /* a tile of one row has its own */
-        columns.scalings[v] =
-            vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.once);
-    rows.out += c;
+        scalings[v] = vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.once);
     for (; n_lines > 0; n_lines--, rows.in += line_step, rows.out += n * p->cols)
         run_rows(tiles, &columns, &rows, n);
 }
@@ -341,9 +451,12 @@ static void multiply_all(const struct product *p, const struct rows *first, size
     const struct tiles *tiles = p->tiles;
     size_t c = 0;
 
-    if (n < SOME_ROWS)
-        for (; c + WIDE_VECTORS * LANES <= p->cols; c += WIDE_VECTORS * LANES)
-            panel(tiles->wide, p, c, WIDE_VECTORS, first, n, line_step, n_lines);
+    for (size_t i = 0; i < n_lines && n < SOME_ROWS; i++) {
+        const struct rows rows = { first->out + i * n * p->cols, first->in + i * line_step,
+                                   first->step };
+
+        c = tiles->lines(p, &rows, n);
+    }
     for (; c + LANES < p->cols; c += BLOCK)
         panel(tiles->block, p, c, BLOCK_VECTORS, first, n, line_step, n_lines);
     if (c < p->cols)
