@@ -131,6 +131,8 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
         )
         if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:
             raise ValueError(f"rate_hz = {section['rate_hz']}: the daemon resamples every microphone to {RATE_HZ}; files may have any rate")
+        if "teacher" in section and not pathlib.Path(section["teacher"]).exists():
+            raise ValueError(f"teacher = {section['teacher']}: not there")
         if modality.shape.embedding not in EMBEDDINGS:
             raise ValueError(f"embedding = {modality.shape.embedding}: not from {EMBEDDINGS[0]} to {EMBEDDINGS[-1]}")
         if min(modality.size) < 1:

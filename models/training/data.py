@@ -26,6 +26,11 @@ class Example:
     group: str  # examples of one group are never on both sides of a split
 
 
+def name_of(example: Example) -> str:
+    """LABEL/FILE."""
+    return "/".join(example.path.rsplit("/", 2)[1:])
+
+
 def by_bytes(names):
     return sorted(names, key=os.fsencode)
 

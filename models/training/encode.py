@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import torch
 
-from . import data, features, learn, networks, picture, quantise, sound
+from . import data, features, follow, learn, networks, picture, quantise, sound
 from .graph import range_parameters
 
 PIXEL_SCALE, PIXEL_ZERO_POINT = float(np.float32(1 / 255)), -128  # every pixel value has its own int8
@@ -79,9 +79,9 @@ def batches_of(examples: list, modality, n_labels: int):
     return sound.Batches(modality, clips_of(examples, modality), weights, n_targets, n_labels)
 
 
-def prepare(stage: Stage, modality):
-    """Batches to train on, what is held out (examples, features), number of targets."""
-    kept, held, other, nothing = found(stage, modality)
+def prepare(stage: Stage, modality, examples: tuple = None):
+    """Batches to train on, what is held out (examples, features), number of targets. @examples  what found() gave."""
+    kept, held, other, nothing = examples or found(stage, modality)
     batches = batches_of(kept + other + nothing, modality, len(stage.labels))
     if modality.kind == "picture":
         return batches, (held, data.pictures(held, modality)), batches.n_targets
@@ -117,6 +117,12 @@ def made_with(stage: Stage, modality) -> dict:
     return {key: str(value) for key, value in settings.items() if not key.startswith("tune_") and key != "ensemble"}
 
 
+def elsewhere(stage: Stage, modality, run: pathlib.Path) -> Stage:
+    """Of another run. What is trained on all examples may follow an encoder that was not; never the other way round."""
+    there = dataclasses.replace(stage, run=run)
+    return there if stage.parts or path_of(there, modality, "pt").exists() else dataclasses.replace(there, parts=1)
+
+
 def labels_loss(stage: Stage, modality) -> dict:
     """How learn.label_loss() is asked."""
     return {"n_labels": len(stage.labels), "reject": float(modality.keys.get("reject", 0))}
@@ -127,7 +133,9 @@ def train(stage: Stage, modality, steps: int):
     stage.run.mkdir(parents=True, exist_ok=True)
     seed = stage.config.seed
     torch.manual_seed(seed)
-    batches, kept, n_targets = prepare(stage, modality)
+    examples = found(stage, modality)
+    taught_by = follow.opened(stage, modality, examples[0]) if "teacher" in modality.keys else None
+    batches, kept, n_targets = prepare(stage, modality, examples)
     judge = judge_of(modality, kept, len(stage.labels))
     model = networks.Classifier(
         networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding
@@ -135,7 +143,12 @@ def train(stage: Stage, modality, steps: int):
     say = lambda text: stage.say(f"{modality.name}: {text}")
     settings = learn.Settings(steps, modality.rate, modality.decay, modality.drop, seed, made_with(stage, modality))
     loss_of = functools.partial(learn.cross_entropy, **labels_loss(stage, modality))
+    if taught_by:
+        loss_of = follow.Follow(stage, modality, batches, len(examples[0]), taught_by)
+        loss_of.prepare(model, modality.shape.embedding)
     model = learn.train(model, batches, settings, path_of(stage, modality, "checkpoint"), say, judge, loss_of=loss_of)
+    if taught_by:
+        loss_of.forget(model)
     with torch.no_grad():
         calibration = torch.cat([batches()[0] for _ in range(CALIBRATION_BATCHES)])
     keep(stage, modality, "pt", model, n_targets, calibration)

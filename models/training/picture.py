@@ -17,6 +17,7 @@ class Batches:
         self.modality, self.n_targets = modality, n_targets
         self.pixels, self.labels, self.weights = torch.from_numpy(pixels), torch.from_numpy(labels), weights
         self.order, self.place = torch.empty(0, dtype=torch.long), 0
+        self.chosen = None  # [n] which picture each row of the last batch is of; -1: made up
 
     def draw(self) -> torch.Tensor:
         n = self.modality.batch
@@ -58,6 +59,8 @@ class Batches:
         x[:n_blank] = nothing(n_blank, *x.shape[1:])
         y[:n_blank] = 1 / self.n_targets
         weights[:n_blank] = 1
+        self.chosen = chosen.clone()
+        self.chosen[:n_blank] = -1
         return x, y, weights
 
 

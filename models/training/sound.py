@@ -56,6 +56,7 @@ class Batches:
         everything = np.arange(len(clips.labels))  # ours twice as often as clips of other labels
         self.pool = np.concatenate([everything, everything[(clips.labels >= 0) & (clips.labels < n_labels)]])
         self.order, self.place = np.empty(0, dtype=np.int64), 0
+        self.chosen = None  # [n] which clip each row of the last batch is of; -1: made up
         self.starts, self.partly = zip(*[self.starts_of(i) for i in range(len(clips.labels))])
         self.short = np.array([i for i, starts in enumerate(self.partly) if len(starts)], dtype=np.int64)
 
@@ -149,8 +150,8 @@ class Batches:
             x[:n_partly] = self.cut(self.short[torch.randint(len(self.short), (n_partly,)).numpy()], self.partly)
         x = self.change(x)
         x[n_partly : n_partly + n_silent, 0] = self.silence(n_silent)
-        labels = torch.from_numpy(self.clips.labels[chosen])
-        labels[: n_partly + n_silent] = -1
+        labels, self.chosen = torch.from_numpy(self.clips.labels[chosen]), torch.from_numpy(chosen)
+        labels[: n_partly + n_silent] = self.chosen[: n_partly + n_silent] = -1
         y, weights = augment.targets(labels, self.n_targets, self.modality.smooth, self.weights)
         if torch.rand(()) < self.modality.mixup:
             x, y = augment.mixed(x, y, 0.4)

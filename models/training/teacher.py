@@ -158,7 +158,8 @@ class Script:
             self.model = torch.jit.load(path, map_location="cpu").eval()
             logits, _ = self.answers(torch.zeros(2, modality.channels, *modality.size))
         except (RuntimeError, ValueError, OSError) as error:
-            raise TeacherError(f"{path}: no TorchScript network for {modality.name}: {str(error).splitlines()[0]}") from error
+            why = str(error).strip().splitlines()[0]
+            raise TeacherError(f"{path}: no TorchScript network for {modality.name} (torch.jit.script(net).save(...) writes one): {why}") from error
         if tuple(logits.shape) != (2, n_labels):
             raise TeacherError(f"{path}: gives {tuple(logits.shape)} for two examples, not two rows of {n_labels} labels")
 
@@ -189,6 +190,8 @@ class File:
         if logits.shape != (len(files), n_labels):
             raise TeacherError(f"{path}: logits are {list(logits.shape)}, wanted [{len(files)}, {n_labels}]")
         place = {name: i for i, name in enumerate(files)}
+        if embeddings is not None and len(embeddings) != len(files):
+            raise TeacherError(f"{path}: {len(embeddings)} embeddings of {len(files)} files")
         missing = [name for name in names if name not in place]
         if missing:
             raise TeacherError(f"{path}: says nothing of {len(missing)} examples, the first is {missing[0]}")

@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import ablate, config, distil, networks, student, teacher  # noqa: E402
+from training import ablate, config, distil, encode, networks, student, teacher, train  # noqa: E402
 
 
 def modality(name, kind, size):
@@ -146,6 +146,72 @@ class Teachers(unittest.TestCase):
             student.check(says, ['left'], ('contrast',), ())
         with self.assertRaisesRegex(teacher.TeacherError, 'no late map of left'):
             student.check(says, ['left'], ('attention',), ('late',))
+
+
+class Followed(unittest.TestCase):
+    """`teacher` in a preset."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.root = pathlib.Path(cls.folder.name)
+        made_data(cls.root / 'tiny')
+
+    def config(self, *lines):
+        """The tiny preset, its picture's section with more keys."""
+        path = self.root / 'tiny.ini'
+        before, picture = PRESET.split('[modality picture]')
+        given = {line.split(' = ')[0] for line in lines}
+        kept = [line for line in picture.splitlines() if line.split(' = ')[0] not in given]
+        path.write_text('\n'.join([before, '[modality picture]', *lines, *kept]))
+        return config.read(str(path), quick=True)
+
+    def train(self, run, *lines):
+        chosen = self.config(*lines)
+        stage = train.stage_of(chosen, self.root / 'tiny', self.root / run, chosen.modality('picture'), True, lambda text: None)
+        encode.train(stage, chosen.modality('picture'), 12)
+        return encode.load(stage, chosen.modality('picture'))
+
+    def script(self, name, n_labels=2, size=16):
+        path = self.root / name
+        torch.jit.script(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * size * size, n_labels))).save(str(path))
+        return path
+
+    def logits_file(self, name, n_labels=2, leave_out=0, **more):
+        names = [f'{path.parent.name}/{path.name}' for path in sorted((self.root / 'tiny/images/train').glob('*/*.png'))][leave_out:]
+        logits = np.random.default_rng(1).normal(0, 3, (len(names), n_labels)).astype(np.float32)
+        np.savez(self.root / name, files=names, logits=logits, **{key: value[: len(names)] for key, value in more.items()})
+        return self.root / name
+
+    def test_each_kind_of_teacher_changes_what_is_learned(self):
+        alone = self.train('alone')
+        embeddings = np.random.default_rng(2).normal(0, 1, (48, 8)).astype(np.float32)
+        wanted = {'script': [f'teacher = {self.script("net.pt")}'], 'run': [f'teacher = {self.root / "alone"}', 'contrast = 0.1'],
+                  'file': [f'teacher = {self.logits_file("a.npz", embeddings=embeddings)}', 'contrast = 0.1']}
+        for name, lines in wanted.items():
+            one = self.train(name, *lines)
+            self.assertFalse(hasattr(one.model, 'contrast'))
+            self.assertGreater(float((one.model.logits.weight - alone.model.logits.weight).abs().max().detach()), 1e-4, name)
+
+    def test_a_teacher_that_does_not_fit_is_refused(self):
+        self.train('alone')
+        (self.root / 'weights.pt').write_bytes(b'PK nonsense')
+        for i, (lines, pattern) in enumerate((
+                ([f'teacher = {self.script("three.pt", 3)}'], r'gives \(2, 3\) for two examples, not two rows of 2 labels'),
+                ([f'teacher = {self.script("large.pt", size=20)}'], 'no TorchScript network for picture'),
+                ([f'teacher = {self.root / "weights.pt"}'], r'no TorchScript network for picture.*torch.jit.script'),
+                ([f'teacher = {self.logits_file("b.npz", 3)}'], r'logits are \[48, 3\], wanted \[48, 2\]'),
+                ([f'teacher = {self.logits_file("c.npz", leave_out=20)}'], r'says nothing of \d+ examples, the first is high/'),
+                ([f'teacher = {self.logits_file("d.npz", embeddings=np.zeros((9, 4)))}'], '9 embeddings of 48 files'),
+                ([f'teacher = {self.logits_file("e.npz")}', 'mixup = 0.5'], 'not mixtures.*mixup = 0'),
+                ([f'teacher = {self.logits_file("f.npz")}', 'contrast = 1'], 'no embeddings of picture'),
+                ([f'teacher = {self.root / "alone"}', 'crop = none'], 'crop was centre-square, now it is none'),
+                ([f'teacher = {self.root / "tiny"}'], 'picture-held.pt'))):
+            with self.assertRaisesRegex(teacher.TeacherError, pattern):
+                self.train(f'refused-{i}', *lines)
+        with self.assertRaisesRegex(config.ConfigError, 'modality picture.*teacher = nowhere.pt: not there'):
+            self.config('teacher = nowhere.pt')
 
 
 class Students(unittest.TestCase):
