@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
     whole = command("train", "Train everything and write the bundle.", "data")
     whole.add_argument("out", nargs="?", help="where the bundle goes (default: models/training/runs/NAME)")
+    command("pretrain", "Pre-train the encoder of one modality without labels, as the preset says.", "data", "run").add_argument("modality")
     for name, text in (
         ("encoder", "Train the encoder of one modality."),
         ("tune", "Train an encoder on with weights of 4 and 8 bits."),
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
     command("report", "Write calibration, robustness and plots of a finished run to report.html in it.", "data", "run")
+    rare = command("scarce", "What pre-training without labels is worth with 1, 10 and 100 % of the labels, and with 5 and 20 examples of each.", "data")
+    rare.add_argument("out", help="folder of the cells, and of scarce.md")
+    several(rare)
     left = command("leftout", "Leave labels out in turns: what is answered to them, and how well they are learned from 5 and 20 examples.", "data")
     left.add_argument("out", help="folder of the turns, and of leftout.md")
     several(left)
@@ -76,7 +80,7 @@ def experiment(arguments, config, root):
     module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say)
 
 
-EXPERIMENTS = ("leftout",)
+EXPERIMENTS = ("leftout", "scarce")
 FOLDERS = {
     "data": "the data set, SET/{audio,images}/{train,test}/LABEL/FILE, or the folder that it is in",
     "run": "folder of checkpoints and results",
@@ -102,7 +106,7 @@ def whole_run(arguments, config, root):
 
 
 def one_step(arguments, config, root):
-    from . import allocate, check, encode, train, tune
+    from . import allocate, check, encode, pretrain, train, tune
 
     if arguments.command == "check":
         check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
@@ -120,7 +124,10 @@ def one_step(arguments, config, root):
     else:
         modality = config.modality(arguments.modality)
         stage = train.stage_of(config, root, run, modality, arguments.held, say)
-        if arguments.command == "encoder":
+        if arguments.command == "pretrain":
+            pretrain.train(held(modality), modality, *pretrain.of_preset(modality), pretrain.path_of(run, modality))
+        elif arguments.command == "encoder":
+            stage = pretrain.of_run(stage, held(modality), modality)
             encode.train(stage.member(arguments.member), modality, modality.steps)
         else:
             source = stage if arguments.held or config.refit == "yes" else held(modality)

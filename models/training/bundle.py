@@ -44,6 +44,8 @@ NOT_IN_MANIFEST = {
     "other",
     "other_held",
     "reject",
+    "pretrain",
+    "pretrain_steps",
     "teacher",
     "follow",
     "contrast",

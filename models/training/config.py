@@ -112,6 +112,8 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             keys = size_keys(chosen, section["kind"])
             section.update(keys if size else {key: value for key, value in keys.items() if key not in section})
         steps = section.getint("steps")
+        if quick and "pretrain" in section:
+            section["pretrain_steps"] = str(QUICK_STEPS)
         modality = Modality(
             name=name,
             kind=section["kind"],
@@ -131,6 +133,8 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
         )
         if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:
             raise ValueError(f"rate_hz = {section['rate_hz']}: the daemon resamples every microphone to {RATE_HZ}; files may have any rate")
+        if section.get("pretrain", "no") not in ("no", "patches", "clusters"):
+            raise ValueError(f"pretrain = {section['pretrain']}: not one of no, patches, clusters")
         if "teacher" in section and not pathlib.Path(section["teacher"]).exists():
             raise ValueError(f"teacher = {section['teacher']}: not there")
         if modality.shape.embedding not in EMBEDDINGS:

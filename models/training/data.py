@@ -101,6 +101,15 @@ def share_of(example: Example) -> float:
     return int.from_bytes(hashlib.sha256(example.path.rsplit("/", 1)[-1].encode()).digest()[4:8], "big") / 2**32
 
 
+def share_of_each(examples: list, share: float) -> list:
+    """A share of each label's examples, at least one; what a smaller share has, a larger one has too."""
+    by_label = {}
+    for example in examples:
+        by_label.setdefault(example.label, []).append(example)
+    chosen = {e.path for mine in by_label.values() for e in sorted(mine, key=share_of)[: max(1, round(share * len(mine)))]}
+    return [e for e in examples if e.path in chosen]
+
+
 def held_out(example: Example, parts: int) -> bool:
     """One part in @parts, by a hash of the group: the same in every run, never both sides of a recording."""
     return parts > 0 and hashlib.sha256(example.group.encode()).digest()[0] % parts == 0

@@ -30,6 +30,8 @@ class Stage:
     parts: int  # one in so many is held out; 0: none
     say: object
     without: tuple = ()  # labels that are left out
+    share: float = 1.0  # of the examples to train on
+    begin: object = None  # function that gives an encoder its first weights
 
     def member(self, number: int) -> "Stage":
         """The stage of another encoder of an ensemble, with a seed of its own; the first is the stage itself."""
@@ -52,7 +54,7 @@ def found(stage: Stage, modality):
     everything = data.examples(stage.root, modality.kind, "train", stage.labels)
     for extra in stage.extra:
         everything += data.examples(extra, modality.kind, "train", stage.labels)
-    kept = [e for e in everything if not data.held_out(e, stage.parts)]
+    kept = data.share_of_each([e for e in everything if not data.held_out(e, stage.parts)], stage.share)
     held = [e for e in everything if data.held_out(e, stage.parts)]
     other = data.others(stage.root, modality.keys, len(stage.labels))
     nothing = [e for extra in stage.extra for e in data.nothing(extra, modality.kind)]
@@ -140,6 +142,8 @@ def train(stage: Stage, modality, steps: int):
     model = networks.Classifier(
         networks.Encoder(modality.channels, modality.shape), n_targets, modality.shape.embedding
     )
+    if stage.begin:
+        stage.begin(model.encoder)
     say = lambda text: stage.say(f"{modality.name}: {text}")
     settings = learn.Settings(steps, modality.rate, modality.decay, modality.drop, seed, made_with(stage, modality))
     loss_of = functools.partial(learn.cross_entropy, **labels_loss(stage, modality))

@@ -20,7 +20,7 @@ import time
 
 import torch
 
-from . import bundle, card, data, encode, evaluate, fuse, learn, recordings, report, unknown
+from . import bundle, card, data, encode, evaluate, fuse, learn, pretrain, recordings, report, unknown
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"sound": 5, "picture": 10}  # one in so many is held out
@@ -67,7 +67,9 @@ def cut_recordings(config, root: pathlib.Path, run: pathlib.Path, say) -> pathli
 def jobs_of(config) -> list:
     """(stage, its jobs): arguments of commands, the jobs of one stage side by side."""
     names, tuned = [m.name for m in config.modalities], config.quantisation is not None
-    stages = [encoders(config, "--held")]
+    first = [["pretrain", m.name] for m in config.modalities if pretrain.of_preset(m)[0]]
+    stages = [first] if first else []
+    stages.append(encoders(config, "--held"))
     if tuned:
         stages.append([["allocate"]])
     if tuned and config.refit != "tune":
@@ -89,6 +91,8 @@ def encoders(config, *flags) -> list:
 def result_of(run: pathlib.Path, job: list) -> pathlib.Path:
     if job[0] == "allocate":
         return run / "bits.json"
+    if job[0] == "pretrain":
+        return run / f"{job[1]}.pretrained.pt"
     if "--member" in job:
         run = run / f"member-{job[-1]}"
     return run / f"{job[1]}-{'held' if '--held' in job else 'all'}.{'tuned.pt' if job[0] == 'tune' else 'pt'}"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What trains many encoders to find something out: labels that are left out."""
+"""Pre-training, and what trains many encoders to find something out: labels that are left out, labels that are scarce."""
+import dataclasses
 import pathlib
 import tempfile
 import unittest
+import unittest.mock
 
 import kit
 
@@ -13,7 +15,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import config, data, leftout  # noqa: E402
+from training import config, data, encode, leftout, networks, pretrain, scarce, train  # noqa: E402
 
 
 class Tiny(unittest.TestCase):
@@ -72,6 +74,79 @@ class LeftOut(Tiny):
             made_data(pathlib.Path(folder))
             with self.assertRaisesRegex(data.DataError, '2 labels; to leave one out there must be three'):
                 leftout.run(self.config, pathlib.Path(folder), self.folder, [1], self.said.append)
+
+
+class Pretraining(Tiny):
+    def stage(self):
+        return train.stage_of(self.config, self.folder / 'tiny', self.folder / 'run', self.picture, True, self.said.append)
+
+    @property
+    def picture(self):
+        return self.config.modality('picture')
+
+    def test_patches_are_what_stands_at_their_places(self):
+        model = pretrain.Patches(networks.Encoder(3, self.picture.shape), self.picture)
+        self.assertEqual((model.size, model.patch), ((4, 4), (4, 4)))
+        x = torch.rand(2, 3, 16, 16)
+        block = x[1, :, 4:8, 12:16].flatten()
+        wanted = (block - block.mean()) / (block.std() + 0.1)
+        self.assertTrue(torch.allclose(model.patches(x)[1, :, 1, 3], wanted, atol=1e-5))
+
+    def test_what_is_not_hidden_has_no_loss(self):
+        model = pretrain.Patches(networks.Encoder(3, self.picture.shape), self.picture)
+        with unittest.mock.patch.object(pretrain, 'HIDDEN_SHARE', 0.0):
+            self.assertEqual(float(model.loss(torch.rand(2, 3, 16, 16)).detach()), 0)
+
+    def test_means_find_what_lies_apart(self):
+        torch.manual_seed(1)
+        found = pretrain.k_means(torch.cat([torch.randn(30, 4) * 0.1 + 3 * label for label in range(3)]), 3).view(3, 30)
+        self.assertTrue(all(len(part.unique()) == 1 for part in found))
+        self.assertEqual(len(found.unique()), 3)
+
+    def test_an_encoder_begins_where_pre_training_ended_and_only_there(self):
+        for method in pretrain.METHODS:
+            path = self.folder / 'run' / f'{method}.pt'
+            pretrain.train(self.stage(), self.picture, method, 6, path)
+            first, second = (networks.Encoder(3, self.picture.shape) for _ in range(2))
+            wanted = pretrain.facts(self.stage(), self.picture, method, 6)
+            for encoder in (first, second):
+                pretrain.begin(encoder, path, wanted)
+            self.assertTrue(all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters())))
+            with self.assertRaisesRegex(encode.learn.KeepError, 'steps was 6, now it is 7'):
+                pretrain.begin(first, path, wanted | {'steps': '7'})
+            self.assertEqual([entry.name for entry in path.parent.iterdir() if method in entry.name and 'curve' not in entry.name], [path.name])
+
+    def test_clusters_that_were_stopped_go_on_from_the_last_round(self):
+        path, learned, calls = self.folder / 'run' / 'c.pt', encode.learn.train, []
+
+        def stops(*arguments, **options):
+            calls.append(1)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return learned(*arguments, **options)
+
+        with unittest.mock.patch.object(encode.learn, 'train', stops):
+            with self.assertRaises(KeyboardInterrupt):
+                pretrain.train(self.stage(), self.picture, 'clusters', 6, path)
+            pretrain.train(self.stage(), self.picture, 'clusters', 6, path)
+        self.assertEqual(len(calls), 2 + pretrain.ROUNDS - 1)
+
+    def test_a_share_has_every_label_and_what_smaller_shares_have(self):
+        examples = data.examples(self.folder / 'tiny', 'sound', 'train', ['high', 'low', 'middle'])
+        some = [{e.path for e in data.share_of_each(examples, share)} for share in (0.01, 0.5, 1.0)]
+        self.assertEqual([len(paths) for paths in some], [3, 36, 72])
+        self.assertTrue(some[0] < some[1] < some[2])
+
+    def test_the_table_of_scarce_labels_has_every_beginning_and_a_run_goes_on(self):
+        self.config = dataclasses.replace(self.config, modalities=(dataclasses.replace(self.picture, steps=3),))
+        self.run_it(scarce)
+        text = (self.folder / 'scarce.md').read_text()
+        for start in ('nothing', 'patches', 'clusters'):
+            self.assertRegex(text, rf'\| picture \| {start} \|( [0-9.]+ \|){{5}}')
+        self.assertIn('3 (1 %), 6 (10 %)', text)
+        self.said.clear()
+        self.run_it(scarce)
+        self.assertEqual(len(self.said), 1)
 
 
 tap.main()
