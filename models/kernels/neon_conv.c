@@ -19,8 +19,9 @@ static bool is_short(const struct conv_size *size) {
     return size->window.filter_h > 1 && run_bytes(size) < BLOCK;
 }
 
-static size_t patch_bytes(const struct conv_size *size) {
-    return parts(depth_of(size), BLOCK) * BLOCK;
+/* Of a patch; its last run, too, is written as a vector. */
+static size_t patch_bytes(size_t n_runs, size_t run) {
+    return (n_runs - 1) * run + BLOCK;
 }
 
 static size_t packed_bytes(const struct conv_size *size, bool int4) {
@@ -60,36 +61,68 @@ static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *
 }
 
 static size_t scratch_bytes(const struct conv_size *size) {
-    return neon_strip_bytes(size) + (is_short(size) ? PATCHES * patch_bytes(size) + BLOCK : 0);
+    const size_t patch = patch_bytes((size_t) size->window.filter_h, run_bytes(size));
+
+    return neon_strip_bytes(size) + (is_short(size) ? PATCHES * patch + BLOCK : 0);
 }
 
 static size_t scratch_bytes_s8(const struct conv_size *size) {
     return neon_winograd_takes(size) ? neon_winograd_scratch_bytes(size) : scratch_bytes(size);
 }
 
-/* The next @n pixels as patches; each writes up to 15 bytes into the next one. */
+/* @n pixels of a line, from byte @from on: run by run, each over what the one before has written
+ * behind its own. */
+static void gather_line(int8_t *patches, const struct lines *in, size_t from, size_t n,
+                        size_t pitch) {
+    const size_t step = in->pitch;
+
+    for (size_t k = 0; k < in->n_runs; k++) {
+        const int8_t *at = in->runs[k] + from;
+        int8_t *to = patches + k * in->run;
+        size_t i = 0;
+
+        for (; i + 2 <= n; i += 2, at += 2 * step, to += 2 * pitch) {
+            const int8x16_t one = vld1q_s8(at), two = vld1q_s8(at + step);
+
+            vst1q_s8(to, one);
+            vst1q_s8(to + pitch, two);
+        }
+        if (i < n)
+            vst1q_s8(to, vld1q_s8(at));
+    }
+}
+
+/* The next @n pixels as patches. */
 static void gather(int8_t *patches, const struct lines *in, struct cursor *cursor, size_t n,
                    size_t pitch) {
-    for (size_t i = 0; i < n; i++, patches += pitch) {
-        int8_t *patch = patches;
-        size_t at[1];
+    while (n > 0) {
+        const size_t some = least(n, in->width - cursor->x);
 
-        neon_rows_at(at, in, cursor, 1);
-        for (size_t k = 0; k < in->n_runs; k++, patch += in->run)
-            vst1q_s8(patch, vld1q_s8(in->runs[k] + at[0]));
+        gather_line(patches, in, cursor->at, some, pitch);
+        patches += some * pitch;
+        n -= some;
+        cursor->x += some;
+        cursor->at += some * in->pitch;
+        if (cursor->x == in->width) {
+            cursor->x = 0;
+            cursor->at += in->line - in->width * in->pitch;
+        }
     }
 }
 
 static void run_patches(int8_t *out, const struct product *p, int8_t *patches, const void *packed,
                         const int32_t *bias, size_t rows, product_fn *product) {
-    const size_t depth = p->in.n_runs * p->in.run, pitch = parts(depth, BLOCK) * BLOCK;
+    const size_t pitch = patch_bytes(p->in.n_runs, p->in.run);
     const int8_t *from = patches;
     struct product of_patches = *p;
     struct cursor cursor = { 0 };
 
-    of_patches.in = (struct lines){
-        .runs = &from, .n_runs = 1, .run = depth, .pitch = pitch, .width = PATCHES, .room = SIZE_MAX
-    };
+    of_patches.in = (struct lines){ .runs = &from,
+                                    .n_runs = 1,
+                                    .run = p->in.n_runs * p->in.run,
+                                    .pitch = pitch,
+                                    .width = PATCHES,
+                                    .room = SIZE_MAX };
     for (size_t i = 0; i < rows; i += PATCHES, out += PATCHES * p->cols) {
         const size_t n = least(PATCHES, rows - i);
 

@@ -224,6 +224,21 @@ struct pixels {
     size_t in_step, in_line_step;
 };
 
+/* The three taps of a filter row, @column bytes from one to the next. */
+INLINE void load_three(int8x16_t *x, const int8_t *row, size_t column) {
+    if (column == BLOCK) {
+        const int8x16x3_t all = vld1q_s8_x3(row);
+
+        UNROLL
+        for (size_t i = 0; i < 3; i++)
+            x[i] = all.val[i];
+    } else {
+        UNROLL
+        for (size_t i = 0; i < 3; i++)
+            x[i] = vld1q_s8(row + i * column);
+    }
+}
+
 /* Filters of 3 x 3, @column bytes between two taps: all that does not change is in registers. */
 INLINE void run_3x3(int8_t *out, const int8_t *const *rows, const struct pixels *pixels,
                     const struct block *b, size_t column, enum ending ending) {
@@ -231,11 +246,12 @@ INLINE void run_3x3(int8_t *out, const int8_t *const *rows, const struct pixels 
                                     .min = b->rq->min,
                                     .max = b->rq->max };
     const size_t step = pixels->step, in_step = pixels->in_step;
-    int32x4_t multiplier[4], shift[4], y[4];
+    int32x4_t bias[4], multiplier[4], shift[4];
     int8x16_t w[9];
 
     UNROLL
     for (size_t v = 0; v < 4; v++) {
+        bias[v] = vld1q_s32(b->columns.bias + v * LANES);
         multiplier[v] = vld1q_s32(b->columns.multiplier + v * LANES);
         shift[v] = vld1q_s32(b->columns.shift + v * LANES);
     }
@@ -249,21 +265,28 @@ INLINE void run_3x3(int8_t *out, const int8_t *const *rows, const struct pixels 
         int8_t *to = out + line * pixels->line_step;
 
         for (size_t i = pixels->n; i > 0; i--) {
-            int32x4_t sums[4];
+            int32x4_t sums[4] = { bias[0], bias[1], bias[2], bias[3] };
+            int16x8_t low, high;
+            int8x16_t x[3];
 
             UNROLL
-            for (size_t v = 0; v < 4; v++) /* there is no register left for these */
-                sums[v] = vld1q_s32(b->columns.bias + v * LANES);
-
-            add_pair(sums, vld1q_s8(r0), w[0], vld1q_s8(r0 + column), w[1]);
-            add_pair(sums, vld1q_s8(r0 + 2 * column), w[2], vld1q_s8(r1 + 2 * column), w[5]);
-            add_pair(sums, vld1q_s8(r1), w[3], vld1q_s8(r1 + column), w[4]);
-            add_pair(sums, vld1q_s8(r2), w[6], vld1q_s8(r2 + column), w[7]);
-            add_one(sums, vld1q_s8(r2 + 2 * column), w[8]);
+            for (size_t tap = 0; tap < 9; tap++)
+                __asm__("" : "+w"(w[tap])); /* else their halves take registers of their own */
+            load_three(x, r0, column);
+            add_pair(sums, x[0], w[0], x[1], w[1]);
+            low = vmull_s8(vget_low_s8(x[2]), vget_low_s8(w[2]));
+            high = vmull_high_s8(x[2], w[2]);
+            load_three(x, r1, column);
+            add_products(sums, vmlal_s8(low, vget_low_s8(x[0]), vget_low_s8(w[3])),
+                         vmlal_high_s8(high, x[0], w[3]));
+            add_pair(sums, x[1], w[4], x[2], w[5]);
+            load_three(x, r2, column);
+            add_pair(sums, x[0], w[6], x[1], w[7]);
+            add_one(sums, x[2], w[8]);
             UNROLL
             for (size_t v = 0; v < 4; v++)
-                y[v] = neon_scale(sums[v], multiplier[v], shift[v], limits.zero_point, ending);
-            vst1q_s8(to, neon_narrow(y, 4, &limits, ending));
+                sums[v] = neon_scale(sums[v], multiplier[v], shift[v], limits.zero_point, ending);
+            vst1q_s8(to, neon_narrow(sums, 4, &limits, ending));
             to += step;
             r0 += in_step;
             r1 += in_step;
