@@ -55,27 +55,34 @@ INLINE const int8_t *add(int32x4_t (*sums)[VECTORS], const int8x16_t *x, const i
     return weights;
 }
 
-/*
- * @rows x @vectors x 4 sums of the rows that begin @at; @last is what the one row has behind its
- * last sixteen, if that may not be read as a vector.
- */
-INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *last,
-                 const int8_t *weights, const struct columns *columns, size_t rows, size_t vectors,
-                 bool int4) {
-    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
-    const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
+/* Of @rows rows, some runs @at where they begin. */
+struct tile {
+    const int8_t *const *runs;
+    size_t n_runs, at[TILE_ROWS];
+    const int8_t *last; /* if not NULL: what one row has behind its last sixteen */
+};
+
+/* @vectors x 4 sums of each row; @part: perhaps not all of the last 4. */
+INLINE void run_tile(int8_t *out, const struct product *p, const struct tile *tile,
+                     const int8_t *weights, const struct columns *columns, size_t rows,
+                     size_t vectors, bool int4, bool part) {
+    const size_t *at = tile->at, rest = p->in.run % BLOCK;
     int32x4_t sums[TILE_ROWS][VECTORS];
     int8x16_t x[TILE_ROWS];
 
     UNROLL
-    for (size_t v = 0; v < vectors; v++)
-        UNROLL
-    for (size_t r = 0; r < rows; r++)
-        sums[r][v] = vld1q_s32(columns->bias + v * LANES);
-    for (; runs < end; runs++) {
-        const int8_t *a = *runs, *behind = a + whole;
+    for (size_t r = 0; r < rows; r++) {
+        const int32_t *bias = columns->bias;
 
-        for (; a < behind; a += BLOCK) {
+        __asm__ volatile("" : "+r"(bias)); /* loads, two at a time, are fewer than copies */
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            sums[r][v] = vld1q_s32(bias + v * LANES);
+    }
+    for (size_t k = 0; k < tile->n_runs; k++) {
+        const int8_t *a = tile->runs[k];
+
+        for (size_t n = p->in.run / BLOCK; n > 0; n--, a += BLOCK) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
                 x[r] = vld1q_s8(a + at[r]);
@@ -84,55 +91,79 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
         if (rest > 0) {
             UNROLL
             for (size_t r = 0; r < rows; r++)
-                x[r] = vld1q_s8(last ? last : a + at[r]);
+                x[r] = vld1q_s8(tile->last ? tile->last : a + at[r]);
             weights = add(sums, x, weights, parts(rest, FOUR), rows, vectors, int4);
         }
     }
-    neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
+    if (part)
+        neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
+    else
+        neon_finish_whole(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
 }
 
 /* Copies of what all tiles share are out of reach of what is stored. */
 INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
-                  const struct columns *shared_columns, size_t rows, size_t vectors, bool int4) {
+                  const struct columns *shared_columns, size_t rows, size_t vectors, bool int4,
+                  bool part) {
     const struct requant rq = *shared->rq;
     const struct columns columns = *shared_columns;
     struct product p = *shared;
     const size_t whole = p.in.run / BLOCK * BLOCK, rest = p.in.run - whole;
     const size_t roomy = neon_roomy(&p.in, rows, whole + (rest > 0 ? BLOCK : 0));
+    const size_t step = TILE_ROWS * p.cols;
     struct cursor cursor = { 0 };
-    size_t at[TILE_ROWS], r = 0;
+    size_t r = 0;
 
     p.rq = &rq;
-    for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
-        neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
-        tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, vectors, int4);
+    if (p.in.n_runs == 1 && p.in.width >= rows) { /* one line: the rows are evenly spaced */
+        const int8_t *in = p.in.runs[0];
+        struct tile tile = { &in, 1, { 0 }, NULL };
+
+        UNROLL
+        for (size_t i = 0; i < TILE_ROWS; i++)
+            tile.at[i] = i * p.in.pitch;
+        for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += step) {
+            run_tile(out, &p, &tile, weights, &columns, TILE_ROWS, vectors, int4, part);
+            in += TILE_ROWS * p.in.pitch;
+        }
+        cursor.at = r * p.in.pitch;
+    }
+    for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += step) {
+        struct tile tile = { p.in.runs, p.in.n_runs, { 0 }, NULL };
+
+        neon_rows_at(tile.at, &p.in, &cursor, TILE_ROWS);
+        run_tile(out, &p, &tile, weights, &columns, TILE_ROWS, vectors, int4, part);
     }
     for (; r < rows; r++, out += p.cols) {
+        struct tile tile = { p.in.runs, p.in.n_runs, { 0 }, NULL };
         int8_t last[BLOCK] = { 0 };
 
-        neon_rows_at(at, &p.in, &cursor, 1);
-        if (r >= roomy) /* then there is one run */
-            (void) memcpy(last, p.in.runs[0] + at[0] + whole, rest);
-        tile(out, &p, at, r < roomy ? NULL : last, weights, &columns, 1, vectors, int4);
+        neon_rows_at(tile.at, &p.in, &cursor, 1);
+        if (r >= roomy) { /* then there is one run */
+            (void) memcpy(last, p.in.runs[0] + tile.at[0] + whole, rest);
+            tile.last = last;
+        }
+        run_tile(out, &p, &tile, weights, &columns, 1, vectors, int4, part);
     }
 }
 
 INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
-                  const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+                  const struct columns *columns, size_t rows, size_t vectors, bool int4,
+                  bool part) {
     const size_t fours = p->in.n_runs * parts(p->in.run, FOUR);
     int8_t unpacked[UNPACKED_BYTES];
 
     if (!int4 || rows < TILE_ROWS || fours * vectors * BLOCK > UNPACKED_BYTES) {
-        tiles(out, p, weights, columns, rows, vectors, int4);
+        tiles(out, p, weights, columns, rows, vectors, int4, part);
         return;
     }
     dotprod_unpack(unpacked, weights, fours, vectors);
-    tiles(out, p, unpacked, columns, rows, vectors, false);
+    tiles(out, p, unpacked, columns, rows, vectors, false, part);
 }
 
 /* The columns from @c on, of @vectors vectors a block. */
 INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
-                   size_t rows, size_t c, size_t end, size_t vectors, bool int4) {
+                   size_t rows, size_t c, size_t end, size_t vectors, bool int4, bool part) {
     const size_t fours = p->in.n_runs * parts(p->in.run, FOUR);
     const size_t bytes = fours * (int4 ? parts(vectors, 2) : vectors) * BLOCK;
     struct some_columns some;
@@ -140,7 +171,7 @@ INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, 
     for (; c < end; c += BLOCK, weights += bytes) {
         const struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
 
-        panel(out + c, p, weights, &columns, rows, vectors, int4);
+        panel(out + c, p, weights, &columns, rows, vectors, int4, part);
     }
 }
 
@@ -186,15 +217,15 @@ INLINE void product(int8_t *out, const struct product *p, const void *packed, co
     if (rows == 1 && p->in.n_runs == 1)
         line(out, p, packed, bias, c, int4);
     else
-        panels(out, p, packed, bias, rows, 0, c, VECTORS, int4);
+        panels(out, p, packed, bias, rows, 0, c, VECTORS, int4, false);
     if (vectors == 4)
-        panels(out, p, last, bias, rows, c, cols, VECTORS, int4);
+        panels(out, p, last, bias, rows, c, cols, VECTORS, int4, true);
     else if (vectors == 3)
-        panels(out, p, last, bias, rows, c, cols, 3, int4);
+        panels(out, p, last, bias, rows, c, cols, 3, int4, true);
     else if (vectors == 2)
-        panels(out, p, last, bias, rows, c, cols, 2, int4);
+        panels(out, p, last, bias, rows, c, cols, 2, int4, true);
     else if (vectors == 1)
-        panels(out, p, last, bias, rows, c, cols, 1, int4);
+        panels(out, p, last, bias, rows, c, cols, 1, int4, true);
 }
 
 void dotprod_product_s8(int8_t *out, const struct product *p, const void *packed,
