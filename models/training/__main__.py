@@ -47,6 +47,14 @@ def parser() -> argparse.ArgumentParser:
     rare = command("scarce", "What pre-training without labels is worth with 1, 10 and 100 % of the labels, and with 5 and 20 examples of each.", "data")
     rare.add_argument("out", help="folder of the cells, and of scarce.md")
     several(rare)
+    best = command("search", "Search for a better network within a budget, with the engine as the judge, and compare it with the preset's own.", "data")
+    best.add_argument("out", help="folder of the trials, and of search.md")
+    several(best)
+    best.add_argument("--modality", help="only of this one; all, one after the other")
+    best.add_argument("--trials", type=int, default=40, help="networks that are tried; 40")
+    best.add_argument("--final-steps", type=int, help="of the comparison in the end; what the preset says")
+    for name, column in LIMITS.items():
+        best.add_argument(f"--{name}", type=int, help=f"most {column}; what the preset's own network has")
     left = command("leftout", "Leave labels out in turns: what is answered to them, and how well they are learned from 5 and 20 examples.", "data")
     left.add_argument("out", help="folder of the turns, and of leftout.md")
     several(left)
@@ -77,10 +85,14 @@ def experiment(arguments, config, root):
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f".{arguments.command}", __package__)
-    module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say)
+    if arguments.command == "search":
+        arguments.budget = {column: getattr(arguments, name) for name, column in LIMITS.items()}
+        arguments.final_steps = arguments.final_steps or max(m.steps for m in config.modalities)
+    module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say, arguments)
 
 
-EXPERIMENTS = ("leftout", "scarce")
+EXPERIMENTS = ("leftout", "scarce", "search")
+LIMITS = {"bytes": "bytes, 8 bits", "arena": "arena bytes", "macs": "multiply-adds"}  # columns of the sizes
 FOLDERS = {
     "data": "the data set, SET/{audio,images}/{train,test}/LABEL/FILE, or the folder that it is in",
     "run": "folder of checkpoints and results",

@@ -221,9 +221,10 @@ class Bench:
         }
 
 
-def spread(values: list) -> str:
-    mean = statistics.fmean(values)
-    return f"{100 * mean:.1f} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else f"{100 * mean:.1f}"
+def spread(values: list, by: float = 100, digits: int = 1) -> str:
+    """Mean ± standard deviation, in percent."""
+    parts = [statistics.fmean(values)] + ([statistics.stdev(values)] if len(values) > 1 else [])
+    return " ± ".join(f"{by * part:.{digits}f}" for part in parts)
 
 
 def table(plan: Plan, results: dict) -> str:

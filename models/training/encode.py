@@ -85,18 +85,23 @@ def prepare(stage: Stage, modality, examples: tuple = None):
     """Batches to train on, what is held out (examples, features), number of targets. @examples  what found() gave."""
     kept, held, other, nothing = examples or found(stage, modality)
     batches = batches_of(kept + other + nothing, modality, len(stage.labels))
+    return batches, given(held, modality), batches.n_targets
+
+
+def given(held: list, modality) -> tuple:
+    """Held-out examples and their features, for judge_of()."""
     if modality.kind == "picture":
-        return batches, (held, data.pictures(held, modality)), batches.n_targets
-    return batches, (held, clips_of(held, modality) if held else None), batches.n_targets
+        return held, data.pictures(held, modality)
+    return held, clips_of(held, modality) if held else None
 
 
 def probabilities(model, modality, kept: tuple, n_labels: int) -> torch.Tensor:
     """Of held-out examples, as `lookout-model eval` computes them."""
-    _, given = kept
+    _, seen = kept
     if modality.kind == "sound":
-        return sound.clip_scores(model, given, modality, n_labels)
+        return sound.clip_scores(model, seen, modality, n_labels)
     with torch.no_grad():
-        return torch.cat([model(part)[:, :n_labels].softmax(1) for part in picture.tensor(given).split(256)])
+        return torch.cat([model(part)[:, :n_labels].softmax(1) for part in picture.tensor(seen).split(256)])
 
 
 def judge_of(modality, kept: tuple, n_labels: int):

@@ -225,7 +225,7 @@ def about(config, results: dict, labels: list) -> str:
     )
 
 
-def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say):
+def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _options=None):
     """All turns that have no result yet, then OUT/leftout.md."""
     labels = data.labels_of(root, [m.kind for m in config.modalities])
     if len(labels) < 3:

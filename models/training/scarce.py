@@ -110,7 +110,7 @@ def about(config, results: dict, seeds: list) -> str:
     )
 
 
-def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say):
+def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _options=None):
     """All cells that have no result yet, then OUT/scarce.md."""
     results = {}
     for seed in seeds:

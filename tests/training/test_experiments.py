@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Pre-training, and what trains many encoders to find something out: labels that are left out, labels that are scarce."""
+"""Pre-training, and what trains many encoders to find something out: labels that are left out or scarce, the search."""
 import dataclasses
+import json
+import os
 import pathlib
 import tempfile
+import types
 import unittest
 import unittest.mock
 
@@ -15,7 +18,10 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import config, data, encode, leftout, networks, pretrain, scarce, train  # noqa: E402
+from training import config, data, encode, leftout, networks, pretrain, scarce, search, train  # noqa: E402
+
+
+os.environ['LOOKOUT_MODEL'] = str(kit.MODEL)
 
 
 class Tiny(unittest.TestCase):
@@ -29,8 +35,8 @@ class Tiny(unittest.TestCase):
         (self.folder / 'tiny.ini').write_text(PRESET)
         self.config = config.read(str(self.folder / 'tiny.ini'), quick=True)
 
-    def run_it(self, module, seeds=(1,), **options):
-        module.run(self.config, self.folder / 'tiny', self.folder, list(seeds), self.said.append, **options)
+    def run_it(self, module, seeds=(1,), options=None):
+        module.run(self.config, self.folder / 'tiny', self.folder, list(seeds), self.said.append, options)
 
 
 class LeftOut(Tiny):
@@ -147,6 +153,56 @@ class Pretraining(Tiny):
         self.said.clear()
         self.run_it(scarce)
         self.assertEqual(len(self.said), 1)
+
+
+class Searching(Tiny):
+    def setUp(self):
+        super().setUp()
+        self.config = dataclasses.replace(self.config, modalities=tuple(dataclasses.replace(m, steps=2) for m in self.config.modalities))
+
+    def options(self, **more):
+        found = {'trials': 3, 'final_steps': 2, 'modality': None, 'budget': {}}
+        return types.SimpleNamespace(**(found | more))
+
+    def test_a_change_gives_another_network_that_the_engine_can_judge(self):
+        rng = np.random.default_rng(1)
+        for modality in self.config.modalities:
+            network = search.own(modality)
+            seen = {network}
+            for _ in range(60):
+                network = search.changed(rng, network, modality)
+                seen.add(network)
+                self.assertEqual(search.Network.read(json.loads(json.dumps(network.written()))), network)
+            self.assertGreater(len(seen), 30)
+            for network in (search.drawn(rng, modality) for _ in range(20)):
+                self.assertIn(len(network.shape.blocks), search.DEPTHS)
+
+    def test_a_network_that_leaves_nothing_of_the_input_is_not_tried(self):
+        deep = networks.Shape(8, 2, ((8, 2), (8, 2), (8, 2)), 16)
+        self.assertFalse(search.is_sound(search.Network((('size_px', '16x16'),), deep), self.config.modality('picture')))
+        self.assertTrue(search.is_sound(search.Network((('size_px', '32x32'),), deep), self.config.modality('picture')))
+
+    def test_what_is_found_fits_the_budget_and_a_search_that_was_stopped_finds_the_same(self):
+        budget = {'bytes, 8 bits': 14_000, 'arena bytes': 9000, 'multiply-adds': 300_000}
+        with unittest.mock.patch.object(search, 'POPULATION', 2), unittest.mock.patch.object(search, 'DRAWN', 2):
+            self.run_it(search, options=self.options(modality='picture', budget=budget))
+            trials = sorted((self.folder / 'picture').glob('trial-*.json'))
+            found = [json.loads(path.read_text()) for path in trials]
+            self.assertEqual(len(found), 3)
+            for one in found:
+                self.assertTrue(all(one['cost'][key] <= most for key, most in budget.items()))
+            text = (self.folder / 'search.md').read_text()
+            self.assertRegex(text, r"\| the preset's \| 16x16x3 \| 4/2, 8/2 8, 32 \|")
+            self.assertRegex(text, r'\| searched \| \d+x\d+x3 \|')
+            trials[2].unlink()
+            self.run_it(search, options=self.options(modality='picture', budget=budget))
+            self.assertEqual(json.loads(trials[2].read_text())['network'], found[2]['network'])
+
+    def test_a_budget_that_nothing_fits_and_another_budget_are_told(self):
+        with unittest.mock.patch.object(search, 'TRIES', 5), self.assertRaisesRegex(data.DataError, 'no network of the search fits'):
+            self.run_it(search, options=self.options(modality='picture', budget={'bytes, 8 bits': 100}))
+        with self.assertRaisesRegex(encode.learn.KeepError, 'made with other settings: budget was'):
+            self.run_it(search, options=self.options(modality='picture'))
 
 
 tap.main()
