@@ -4,9 +4,11 @@
     worker.py litert|onnxruntime|ncnn
 
 {"do": "load", "net": FOLDER, "type": "int8"|"float"} loads; the answer tells how far the outputs are from what they must
-be, and how many bytes the process grew since it began. {"do": "run", "net": ..., "type": ..., "ms": N} runs it for N ms.
+be, how many bytes the process grew since it began, and, where ../peer_cpu.c is preloaded, what share of its time goes into
+instructions of AVX-512. {"do": "run", "net": ..., "type": ..., "ms": N} runs it for N ms.
 """
 
+import ctypes
 import json
 import os
 import sys
@@ -17,6 +19,7 @@ import numpy as np
 from prepare import channels_first
 
 WARM_UP_RUNS = 3
+SAMPLE_MS = 200
 
 
 class LiteRt:
@@ -104,7 +107,19 @@ def load(make, folder, kind, began_bytes):
     peer.set(inputs[:1])
     peer.run()
     grown = resident_bytes() - began_bytes
-    return peer, {"distance": distance(peer, inputs, want), "resident_bytes": grown}
+    return peer, {"distance": distance(peer, inputs, want), "resident_bytes": grown, "avx512": avx512_share(peer)}
+
+
+def avx512_share(peer):
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "peer_cpu_sample"):
+        return None
+    counts = (ctypes.c_uint64 * 2)()
+    library.peer_cpu_sample(1)
+    timed(peer, SAMPLE_MS)
+    library.peer_cpu_samples(counts)
+    library.peer_cpu_sample(0)
+    return counts[1] / counts[0] if counts[0] else None
 
 
 def distance(peer, inputs, want):
