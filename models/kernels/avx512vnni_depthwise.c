@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Depthwise convolutions with AVX-512 VNNI: 64 outputs at a time, which are 64 channels of a pixel,
- * or the channels of some pixels side by side where 64 is a multiple of their number. The bytes of
- * 4 taps are interleaved, so that one vpdpbusd adds up 4 taps of 16 outputs.
+ * or 8, 16 or 32 channels of some pixels side by side. The bytes of 4 taps are interleaved, so that
+ * one vpdpbusd adds up 4 taps of 16 outputs.
  *
- * Up to 64 channels of a strip of the image are copied with zero points around them and
- * their top bit flipped. A strip's row holds columns 0, s, 2s, ..., then 1, s + 1, ... for stride
+ * Such a chunk of channels of a strip of the image is copied with zero points around it and its
+ * top bits flipped. A strip's row holds columns 0, s, 2s, ..., then 1, s + 1, ... for stride
  * s: so what a tap shows to outputs side by side lies side by side.
  *
- * Packed weights: sums of a channel's weights, int32 [channels]; then for each 64 channels
+ * Packed weights: sums of a channel's weights, int32 [channels]; then for each chunk
  *   int8  [groups][4][16][4]: 4 taps for the outputs of each of the 4 interleaved vectors
  *   int4  [groups][2][16][4]: the vectors 0 and 2 in low nibbles, 1 and 3 in the high ones
  */
@@ -20,6 +20,7 @@ enum {
     TAPS_MAX = 128, /* the C row does larger filters */
     GROUPS_MAX = TAPS_MAX / GROUP,
     VECTORS = 4,         /* of sums, for a vector of outputs */
+    FOURTHS = 4,         /* of a vector of bytes */
     STRIP_BYTES = 12288, /* on the stack; of it at least what a pixel's taps see */
     AT_ONCE = 4,         /* vectors of outputs that share loads of weights */
 };
@@ -36,8 +37,22 @@ static size_t sums_bytes(size_t channels) {
     return round_up(channels, LANES) * sizeof(int32_t);
 }
 
+/* Fewer channels than 64 that lie side by side, pixel after pixel. */
+static bool is_flat(size_t n) {
+    return n >= 8 && n < VECTOR && VECTOR % n == 0;
+}
+
+/* How many of the @left channels the next chunk has; two flat ones beat one of 24. */
+static size_t chunk_channels(size_t left) {
+    return left == 24 ? 16 : least(left, VECTOR);
+}
+
 static size_t packed_bytes(size_t taps, size_t channels, bool int4) {
-    return sums_bytes(channels) + (channels + VECTOR - 1) / VECTOR * chunk_bytes(taps, int4);
+    size_t n_chunks = 0;
+
+    for (size_t c = 0; c < channels; c += chunk_channels(channels - c))
+        n_chunks++;
+    return sums_bytes(channels) + n_chunks * chunk_bytes(taps, int4);
 }
 
 static size_t bytes_s8(size_t taps, size_t channels) {
@@ -50,11 +65,6 @@ static size_t bytes_s4(size_t taps, size_t channels) {
                            : packed_bytes(taps, channels, true);
 }
 
-/* Fewer channels than 64 of which 64 is a multiple lie side by side, pixel after pixel. */
-static bool is_flat(size_t channels) {
-    return channels >= 8 && VECTOR % channels == 0;
-}
-
 /* Where in a chunk the weight of @tap for output @i of 64 lies; half a byte each if int4. */
 static size_t place_of(size_t tap, size_t i) {
     const size_t vector = i % LANES / 4, lane = i / LANES * 4 + i % 4;
@@ -62,27 +72,30 @@ static size_t place_of(size_t tap, size_t i) {
     return ((tap / GROUP * VECTORS + vector) * LANES + lane) * GROUP + tap % GROUP;
 }
 
-static void pack(void *packed, const int8_t *weight, size_t taps, size_t channels, bool int4) {
-    int32_t *sums = packed;
-
-    for (size_t c = 0; c < round_up(channels, VECTOR); c++) {
-        uint8_t *chunk =
-            (uint8_t *) packed + sums_bytes(channels) + c / VECTOR * chunk_bytes(taps, int4);
-
-        if (c >= channels && !is_flat(channels))
-            break;
+/* Channels [@first, @first + @n). */
+static void pack_chunk(uint8_t *chunk, int32_t *sums, const int8_t *weight, size_t taps,
+                       size_t channels, size_t first, size_t n, bool int4) {
+    for (size_t i = 0; i < (is_flat(n) ? (size_t) VECTOR : n); i++)
         for (size_t tap = 0; tap < taps; tap++) {
-            const int8_t w = weight[tap * channels + c % channels];
-            const size_t at = place_of(tap, c % VECTOR), vector = at / VECTOR;
+            const int8_t w = weight[tap * channels + first + i % n];
+            const size_t at = place_of(tap, i), vector = at / VECTOR;
 
-            if (c < channels)
-                sums[c] += w;
+            if (i < n)
+                sums[first + i] += w;
             if (int4)
                 chunk[vector / 2 * VECTOR + at % VECTOR] |=
                     (uint8_t) ((w & 15) << (vector % 2 * 4));
             else
                 chunk[at] = (uint8_t) w;
         }
+}
+
+static void pack(void *packed, const int8_t *weight, size_t taps, size_t channels, bool int4) {
+    uint8_t *chunk = (uint8_t *) packed + sums_bytes(channels);
+
+    for (size_t c = 0, n; c < channels; c += n, chunk += chunk_bytes(taps, int4)) {
+        n = chunk_channels(channels - c);
+        pack_chunk(chunk, packed, weight, taps, channels, c, n, int4);
     }
 }
 
@@ -185,6 +198,20 @@ INLINE void add_group(__m512i sums[][VECTORS], const int8_t *in, size_t in_step,
     }
 }
 
+/* The first @bytes of the outputs, @n of each pixel, of which there are @channels. */
+static void scatter(int8_t *out, __m512i bytes, size_t n, size_t channels, size_t n_bytes) {
+    __m128i fourths[FOURTHS];
+
+    _mm512_storeu_si512(fourths, bytes);
+    for (size_t i = 0; i < n_bytes; i += n, out += channels)
+        if (n == 8)
+            _mm_storel_epi64((__m128i *) out,
+                             _mm_loadl_epi64((__m128i *) ((int8_t *) fourths + i)));
+        else
+            for (size_t k = 0; k < n; k += sizeof(*fourths))
+                _mm_storeu_si128((__m128i *) (out + k), fourths[(i + k) / sizeof(*fourths)]);
+}
+
 /* @n vectors of outputs, whose first taps are seen at @in; the last is of @last bytes. */
 INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t in_step,
                         const struct chunk *chunk, size_t n, size_t last, size_t n_taps,
@@ -219,7 +246,10 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
         const __m512i y =
             vnni_clamp(vnni_narrow_scaled(sums[i], chunk->rq->zero_point, once), chunk->rq);
 
-        if (i + 1 < n || last == VECTOR)
+        if (is_flat(chunk->n) && chunk->n < chunk->size->channels)
+            scatter(out + i * out_step, y, chunk->n, chunk->size->channels,
+                    i + 1 < n ? (size_t) VECTOR : last);
+        else if (i + 1 < n || last == VECTOR)
             _mm512_storeu_si512(out + i * out_step, y);
         else
             _mm512_mask_storeu_epi8(out + i * out_step, vnni_bytes(last), y);
@@ -229,9 +259,9 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
 /* A row of output pixels. */
 INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t out_w,
                     size_t n_taps, bool once) {
-    const bool flat = is_flat(chunk->n) && chunk->n == chunk->size->channels;
+    const bool flat = is_flat(chunk->n);
     const size_t n = flat ? round_up(out_w * chunk->n, VECTOR) / VECTOR : out_w;
-    const size_t out_step = flat ? VECTOR : chunk->size->channels;
+    const size_t out_step = (flat ? VECTOR / chunk->n : 1) * chunk->size->channels;
     const size_t in_step = flat ? VECTOR : chunk->n;
     const size_t last = flat ? out_w * chunk->n - (n - 1) * VECTOR : chunk->n;
     size_t i = 0;
@@ -340,21 +370,16 @@ static void copy_pixels(int8_t *out, const int8_t *in, const struct chunk *chunk
         vnni_copy_flipped(out, in, n * channels);
         return;
     }
-    if (step == 2 && all && is_flat(channels) && channels < VECTOR)
+    if (step == 2 && all && is_flat(channels))
         i = copy_every_other(out, in, channels, n);
     out += i * chunk->n;
     in += i * step * channels;
-    for (; multiplier == 1 && chunk->n == VECTOR && i < n; i++) {
-        _mm512_storeu_si512(out, vnni_flip(_mm512_loadu_si512(in + chunk->first)));
-        out += VECTOR;
-        in += step * channels;
-    }
+    for (; multiplier == 1 && i < n; i++, out += chunk->n, in += step * channels) /* and beyond */
+        _mm512_storeu_si512(
+            out, vnni_flip(_mm512_maskz_loadu_epi8(vnni_bytes(chunk->n), in + chunk->first)));
     for (; i < n; i++, out += chunk->n, in += step * channels)
-        if (multiplier == 1)
-            vnni_copy_flipped(out, in + chunk->first, chunk->n);
-        else
-            for (size_t c = 0; c < chunk->n; c++)
-                out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
+        for (size_t c = 0; c < chunk->n; c++)
+            out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
 }
 
 /* A plane: of row @y of the image, from column @x on. */
@@ -448,9 +473,9 @@ static void depthwise(int8_t *out, const int8_t *in, const void *packed, const i
     int8_t unpacked[GROUPS_MAX * VECTORS * VECTOR];
     struct chunk chunk = { .size = size, .rq = rq, .n_taps = taps };
 
-    for (size_t c = 0; c < size->channels; c += VECTOR, weights += bytes) {
+    for (size_t c = 0; c < size->channels; c += chunk.n, weights += bytes) {
         chunk.first = c;
-        chunk.n = least(size->channels - c, VECTOR);
+        chunk.n = chunk_channels(size->channels - c);
         chunk.weights = int4 ? unpacked : weights;
         if (int4)
             unpack(unpacked, weights, bytes);
