@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MEAN over any axes, as TensorFlow Lite Micro's reduce_common.cc (QuantizedMeanOrSum). */
+#include <string.h>
+
 #include "models/nd.h"
 #include "models/op_entries.h"
 
@@ -7,7 +9,11 @@ enum { OPTION_KEEP_DIMS };
 
 static const struct fb_schema options = { "ReducerOptions", 1, { FB_8 } };
 
-enum { AXES_MAX = 64 }; /* they may be repeated */
+enum {
+    AXES_MAX = 64,       /* they may be repeated */
+    SIDE_BY_SIDE = 16,   /* means that are summed up at once, */
+    ITEMS_MAX = 1 << 23, /* of no more items: their sum fits into an int32 */
+};
 
 struct mean_parameters {
     struct nd kept, reduced; /* strides[0]: of the input */
@@ -91,6 +97,21 @@ static int64_t sum_s8(const struct nd *reduced, const int8_t *in) {
     return sum;
 }
 
+/* As sum_s8(), from @in and those behind it on. */
+static void sum_side_by_side(const struct nd *reduced, const int8_t *in, int32_t *sums) {
+    struct nd_place place = { 0 };
+    const int inner = reduced->rank - 1;
+
+    (void) memset(sums, 0, SIDE_BY_SIDE * sizeof(*sums));
+    do {
+        const int8_t *row = in + place.offsets[0];
+
+        for (int64_t i = 0; i < reduced->dims[inner]; i++, row += reduced->strides[0][inner])
+            for (int k = 0; k < SIDE_BY_SIDE; k++)
+                sums[k] += row[k];
+    } while (nd_next(reduced, &place));
+}
+
 static double sum_f32(const struct nd *reduced, const float *in) {
     struct nd_place place = { 0 };
     const int inner = reduced->rank - 1;
@@ -105,23 +126,32 @@ static double sum_f32(const struct nd *reduced, const float *in) {
     return sum;
 }
 
+static int8_t mean_of(const struct mean_parameters *p, int64_t sum) {
+    const int32_t acc = (int32_t) (sum - p->in_zero_point * p->n);
+
+    return (int8_t) clamp_to(wrap_add(mbqm(acc, p->factor), p->out_zero_point), INT8_MIN, INT8_MAX);
+}
+
 static void run_s8(const struct step *step, uint8_t *arena) {
     const struct mean_parameters *p = step->parameters;
-    const int8_t *in = step_input(step, 0, arena);
+    const int inner = p->kept.rank - 1;
+    const int64_t stride = p->kept.strides[0][inner], n = p->kept.dims[inner];
+    const int64_t together = stride == 1 && p->n <= ITEMS_MAX ? n - n % SIDE_BY_SIDE : 0;
     int8_t *out = step_output(step, 0, arena);
     struct nd_place place = { 0 };
-    const int inner = p->kept.rank - 1;
+    int32_t sums[SIDE_BY_SIDE];
 
-    do
-        for (int64_t i = 0; i < p->kept.dims[inner]; i++) {
-            const int64_t sum =
-                sum_s8(&p->reduced, in + place.offsets[0] + i * p->kept.strides[0][inner]);
-            const int32_t acc = (int32_t) (sum - p->in_zero_point * p->n);
+    do {
+        const int8_t *in = (const int8_t *) step_input(step, 0, arena) + place.offsets[0];
 
-            *out++ = (int8_t) clamp_to(wrap_add(mbqm(acc, p->factor), p->out_zero_point), INT8_MIN,
-                                       INT8_MAX);
+        for (int64_t i = 0; i < together; i += SIDE_BY_SIDE) {
+            sum_side_by_side(&p->reduced, in + i, sums);
+            for (int k = 0; k < SIDE_BY_SIDE; k++)
+                *out++ = mean_of(p, sums[k]);
         }
-    while (nd_next(&p->kept, &place));
+        for (int64_t i = together; i < n; i++)
+            *out++ = mean_of(p, sum_s8(&p->reduced, in + i * stride));
+    } while (nd_next(&p->kept, &place));
 }
 
 static void run_f32(const struct step *step, uint8_t *arena) {
