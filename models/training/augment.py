@@ -91,6 +91,21 @@ def masked(x, rows: int, columns: int, times: int):
     return x
 
 
+def echoing(x, share: float, floor: float, step_s: float, rt60_s=(0.1, 0.8)):
+    """
+    A room around a share of the sounds, log energies: what was there dies away by 60 dB in @rt60_s seconds, beside what is there now
+    (Polack's model of late reverberation: exponentially falling noise, so energies add up).
+    """
+    n, n_rows = x.shape[0], x.shape[2]
+    keep = torch.exp(-math.log(1e6) * step_s / torch.exp(uniform(n, *(math.log(s) for s in rt60_s)))).view(n, 1, 1)
+    wet = (torch.rand(n) < share).float() * torch.exp(uniform(n, math.log(0.02), math.log(0.5)))
+    energy, tail, rows = x.exp(), torch.zeros_like(x[:, :, 0]), []
+    for row in range(n_rows):
+        rows.append(energy[:, :, row] + wet.view(n, 1, 1) * tail)
+        tail = keep * (tail + energy[:, :, row])
+    return torch.stack(rows, 2).log().clamp(min=floor)
+
+
 def mixed(x, y, alpha: float):
     """Mixup (Zhang et al., arXiv 1710.09412) of examples and of their label distributions."""
     part = torch.distributions.Beta(alpha, alpha).sample((x.shape[0],))

@@ -52,6 +52,7 @@ NOT_IN_MANIFEST = {
     "mix",
     "snr_db",
     "noise",
+    "room",
     "dark",
     "blur",
     "flip",

@@ -108,8 +108,10 @@ class Batches:
         return (level + tilt + wave + 0.6 * grain).clamp(min=self.floor)
 
     def change(self, x):
-        n = x.shape[0]
+        n, keys = x.shape[0], self.modality.keys
         x = x.unsqueeze(1)
+        if "room" in keys:
+            x = augment.echoing(x, float(keys["room"]), self.floor, float(keys["step_ms"]) / 1000)
         if torch.rand(()) < 0.5:  # pace and pitch
             x = (augment.stretched(x - self.floor, 0.2, 1.5 / x.shape[3])) + self.floor
         gain = augment.uniform(n, *GAIN_DB).view(n, 1, 1, 1) * DB
@@ -119,7 +121,7 @@ class Batches:
         x = torch.where(
             torch.rand(n, 1, 1, 1) < 0.3, torch.logaddexp(x, noise + augment.uniform(n, -6, 0).view(n, 1, 1, 1)), x
         )
-        share = float(self.modality.keys.get("noise", 0))
+        share = float(keys.get("noise", 0))
         if share:  # so loud beside what is heard, not beside full scale
             level = torch.logsumexp(x, (2, 3), keepdim=True) - torch.logsumexp(noise, (2, 3), keepdim=True)
             level = level - augment.uniform(n, *NOISE_SNR_DB).view(n, 1, 1, 1) * DB

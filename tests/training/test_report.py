@@ -118,6 +118,16 @@ class Spoilt(unittest.TestCase):
             found = y.mean((1, 2, 3)) if kept[0] > 0.3 else y.var((1, 2, 3))
             self.assertTrue((found[changed] < kept[changed]).all())
 
+    def test_an_echo_dies_away_by_60_db_in_its_time(self):
+        """One clap at row 2, rows of 10 ms, 0.2 s: 3 dB a row, and nothing before it."""
+        torch.manual_seed(1)
+        x = torch.full((3, 1, 25, 4), -30.0)
+        x[:, :, 2] = 0.0
+        y = augment.echoing(x, 1.0, -40.0, 0.01, (0.2, 0.2))
+        self.assertLess(float(y[:, :, :2].max()), -29)
+        self.assertTrue(torch.allclose(y[:, :, 4:8] - y[:, :, 3:7], torch.tensor(-0.3 * np.log(10), dtype=torch.float32), atol=1e-3))
+        self.assertTrue(torch.allclose(augment.echoing(x, 0.0, -40.0, 0.01), x, atol=1e-5))
+
     def test_blur_keeps_the_light(self):
         x = torch.full((4, 1, 9, 9), 0.7)
         self.assertTrue(torch.allclose(augment.blurred(x, 1.0, 1.5), x, atol=1e-5))
