@@ -170,6 +170,8 @@ def main():
         does(arguments, config, root)
     except (presets.ConfigError, data.DataError, learn.KeepError, TeacherError) as error:
         sys.exit(f"training: {error}")
+    except OSError as error:  # a full disk, mostly
+        sys.exit(f"training: {error}; what was trained is kept: the same command goes on from there")
 
 
 if __name__ == "__main__":

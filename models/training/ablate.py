@@ -264,10 +264,10 @@ def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, say):
             bench = bench or Bench(plan, root, out, say)
             say(f"{group}: {len(missing)} cells")
             for cell, found in bench.run(missing).items():
-                path_of(cell).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+                learn.write(path_of(cell), json.dumps(found, indent=1) + "\n")
             (out / f"{group}.checkpoint").unlink(missing_ok=True)
         results = {cell.name: json.loads(path_of(cell).read_text(encoding="utf-8")) for cell in cells if path_of(cell).exists()}
-        (out / "ablation.md").write_text(about(plan) + table(plan, results), encoding="utf-8")
+        learn.write(out / "ablation.md", about(plan) + table(plan, results))
     say(f"{out / 'ablation.md'}: {len(results)} cells")
 
 

@@ -8,6 +8,7 @@ enough to try). Changes of different layers are taken to add up; the choice is t
 
 import csv
 import dataclasses
+import io
 import json
 import pathlib
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import tflite
+from . import learn, tflite
 
 UNIT_BYTES = 16  # buffers in the file lie at multiples of this
 
@@ -110,7 +111,7 @@ def bits_of(items: list, chosen: list) -> dict:
 def write(path: pathlib.Path, items: list, chosen: list, facts: dict):
     """What was measured and chosen, for people and for the next step."""
     rows = [dataclasses.asdict(item) | {"bits": 4 if item in chosen else 8} for item in items]
-    path.write_text(json.dumps(facts | {"layers": rows}, indent=1) + "\n", encoding="utf-8")
+    learn.write(path, json.dumps(facts | {"layers": rows}, indent=1) + "\n")
 
 
 def read(path: pathlib.Path, modality: str) -> dict:
@@ -119,8 +120,9 @@ def read(path: pathlib.Path, modality: str) -> dict:
     return {row["layer"]: row["bits"] for row in rows if row["modality"] == modality}
 
 
-def write_frontier(path: pathlib.Path, rows: list):
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+def as_csv(rows: list) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()

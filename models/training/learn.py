@@ -21,6 +21,7 @@ WARM_UP = 0.05  # share of the steps
 AVERAGE_STEPS = 300  # time constant of the moving average, reached step by step
 LONGEST_GRADIENT = 2.0  # of a model, or of each of its `parts` if it has such
 REPORT_STEPS = 250
+BAR_PLACES = 20
 CHECKPOINT_STEPS = 1000
 
 
@@ -75,6 +76,12 @@ class Settings:
 
 class KeepError(Exception):
     """A sentence on a file that cannot be written, or is not what it should be."""
+
+
+def bar(done: int, total: int) -> str:
+    """How far it is, to look at: a line for each report, so that several trainings can print side by side."""
+    filled = round(BAR_PLACES * done / total)
+    return f"[{'#' * filled}{'.' * (BAR_PLACES - filled)}] {done}/{total}"
 
 
 def save(path: pathlib.Path, state: dict):
@@ -203,7 +210,7 @@ def train(model, batch_of, settings: Settings, checkpoint: pathlib.Path, say, ju
             found = judge(average.model) if judged else None
             held = f", held out {found[0]:.3f} loss {found[1]:.3f}" if found else ""
             curve.add(step + 1, loss_sum / n_sum, found)
-            say(f"step {step + 1}/{steps}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
+            say(f"{bar(step + 1, steps)}, loss {loss_sum / n_sum:.3f}{held}, {left / 60:.1f} min left")
             loss_sum, n_sum = 0.0, 0
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < steps:
             parts = {"model": model, "average": average.model, "tuner": tuner}

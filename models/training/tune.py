@@ -6,12 +6,14 @@
 
 import dataclasses
 import functools
+import hashlib
+import json
 import pathlib
 
 import torch
 from torch.nn import functional
 
-from . import allocate, distil, encode, fuse, learn, tflite
+from . import ablate, allocate, distil, encode, fuse, learn, tflite
 
 MEASURE_BATCHES = 16  # for the change of loss
 BUDGET_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of what 4 bits can save, points of the frontier
@@ -34,6 +36,11 @@ def rounded_classifier(stage, modality) -> tuple:
     return trained.model.eval()
 
 
+def digest(stage, modality) -> str:
+    """SHA-256 of the float encoder's file."""
+    return hashlib.sha256(encode.path_of(stage, modality, "pt").read_bytes()).hexdigest()
+
+
 def fixed_batches(stage, modality) -> tuple:
     """Batches as training draws them, the same every time; and what is held out."""
     torch.manual_seed(stage.config.seed)
@@ -45,18 +52,31 @@ class Budget:
     """The encoders of a run at 8 bits, what each layer's 4 bits cost and save, and what the files may have."""
 
     def __init__(self, config, stage_of):
-        self.models, self.kept, self.items, self.labels = {}, {}, [], stage_of(config.modalities[0]).labels
+        self.models, self.kept, self.items, self.encoders = {}, {}, [], {}
+        self.labels = stage_of(config.modalities[0]).labels
         self.head = head_bytes(config, len(self.labels))
         self.bytes_8 = self.head
         for modality in config.modalities:
             stage = stage_of(modality)
             model = rounded_classifier(stage, modality)
             batches, self.kept[modality.name] = fixed_batches(stage, modality)
-            size = (modality.channels, *modality.size)
-            self.bytes_8 += allocate.file_bytes(model.encoder, modality.name, size)
-            stage.say(f"{modality.name}: what does 4 bits cost in each of {len(model.encoder.layers)} layers?")
-            self.items += allocate.measure(model, modality.name, size, batches)
+            self.bytes_8 += allocate.file_bytes(model.encoder, modality.name, (modality.channels, *modality.size))
+            self.items += self.measured(stage, modality, model, batches)
             self.models[modality.name] = model
+            self.encoders[modality.name] = digest(stage, modality)
+
+    @staticmethod
+    def measured(stage, modality, model, batches: list) -> list:
+        """allocate.measure(), or what it found before for the same encoder."""
+        path, encoder = stage.run / f"{modality.name}.sensitivity.json", digest(stage, modality)
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["encoder"] == encoder:
+                return [allocate.Item(**row) for row in found["layers"]]
+        stage.say(f"{modality.name}: what does 4 bits cost in each of {len(model.encoder.layers)} layers?")
+        items = allocate.measure(model, modality.name, (modality.channels, *modality.size), batches)
+        learn.write(path, json.dumps({"encoder": encoder, "layers": [dataclasses.asdict(item) for item in items]}, indent=1) + "\n")
+        return items
 
     @property
     def most_saved(self) -> int:
@@ -85,20 +105,42 @@ def choose(config, stage_of, path, say):
 
 
 def frontier(config, stage_of, path, say):
-    """Loss and accuracy on what is held out over bytes, not tuned: by knapsack, at random, and the worst way round."""
-    budget = Budget(config, stage_of)
-    rows = []
+    """
+    Loss and accuracy on what is held out over bytes, not tuned: by knapsack, at random, and the worst way round. @path is a table; points
+    lie beside it as JSON, so that a run that was stopped goes on.
+    """
+    budget, points = Budget(config, stage_of), path.with_suffix(".json")
+    found = json.loads(points.read_text(encoding="utf-8")) if points.is_file() else {}
+    rows = found["rows"] if found.get("encoders") == budget.encoders else {}
+    n_points = len(BUDGET_SHARES) * (2 + RANDOM_CHOICES)
     for share in BUDGET_SHARES:
         to_save = round(budget.most_saved * (1 - share))
-        choices = [("knapsack", allocate.knapsack(budget.items, to_save)), ("inverse", allocate.inverse(budget.items, to_save))]
-        choices += [("random", allocate.random(budget.items, to_save, seed)) for seed in range(RANDOM_CHOICES)]
-        for name, chosen in choices:
-            row = {"choice": name, "bytes": budget.bytes_of(chosen)}
+        choices = [("knapsack", 0, allocate.knapsack(budget.items, to_save)), ("inverse", 0, allocate.inverse(budget.items, to_save))]
+        choices += [("random", seed, allocate.random(budget.items, to_save, seed)) for seed in range(RANDOM_CHOICES)]
+        for name, seed, chosen in choices:
+            key = f"{share:g} {name} {seed}"
+            if key in rows:
+                continue
+            rows[key] = {"choice": name, "share": share, "bytes": budget.bytes_of(chosen)}
             for modality in config.modalities:
-                row |= held_figures(budget, modality, allocate.bits_of(budget.items, chosen)[modality.name])
-            rows.append(row)
-        allocate.write_frontier(path, rows)
-        say(f"{path}: {len(rows)} points, the last with {rows[-1]['bytes']} bytes")
+                rows[key] |= held_figures(budget, modality, allocate.bits_of(budget.items, chosen)[modality.name])
+            learn.write(points, json.dumps({"encoders": budget.encoders, "rows": rows}, indent=1) + "\n")
+            say(f"{learn.bar(len(rows), n_points)} {name}: {rows[key]['bytes']} bytes")
+    learn.write(path, allocate.as_csv(list(rows.values())))
+    learn.write(path.with_suffix(".md"), frontier_table(list(rows.values()), [m.name for m in config.modalities]))
+    say(f"{path}: {len(rows)} points")
+
+
+def frontier_table(rows: list, names: list) -> str:
+    """Markdown: accuracy by choice; of the random ones mean and standard deviation."""
+    columns = [(choice, name) for name in names for choice in ("knapsack", "random", "inverse")]
+    text = "| bytes by knapsack | " + " | ".join(f"{name}, {choice}" for choice, name in columns) + " |\n" + "|---" * (len(columns) + 1) + "|\n"
+    for share in BUDGET_SHARES:
+        mine = [row for row in rows if row["share"] == share]
+        size = next(row["bytes"] for row in mine if row["choice"] == "knapsack")
+        cells = [ablate.spread([row[f"{name} accuracy"] for row in mine if row["choice"] == choice]) for choice, name in columns]
+        text += f"| {size:,} | " + " | ".join(cells) + " |\n"
+    return text + "\nAccuracy on the held-out part of train, percent; weights rounded, not tuned. Random: mean ± standard deviation of choices.\n"
 
 
 def held_figures(budget: Budget, modality, bits: dict) -> dict:

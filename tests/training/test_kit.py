@@ -4,6 +4,7 @@ import hashlib
 import html.parser
 import json
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data, made_others  # noqa: E402
-from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, tflite  # noqa: E402
+from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, report, tflite, train, tune  # noqa: E402
 
 try:
     from tflite_micro import runtime
@@ -334,6 +335,10 @@ class Training(unittest.TestCase):
             self.assertEqual(learn.restore(path, {'step': '1'})['made_with'], {'step': '1'})
             self.assertEqual([entry.name for entry in path.parent.iterdir()], ['checkpoint'])
 
+    def test_a_bar_shows_how_far_it_is(self):
+        self.assertEqual(learn.bar(5, 20), '[#####...............] 5/20')
+        self.assertEqual(learn.bar(7, 7), '[####################] 7/7')
+
     def test_a_loss_that_is_no_number_ends_the_run(self):
         batch = lambda: (torch.full((8, 1, 8, 8), float('nan')), torch.full((8, 2), 0.5), torch.ones(8))
         model = networks.Classifier(networks.Encoder(1, networks.Shape.parse('4', '4', 8)), 2, 8)
@@ -363,28 +368,68 @@ class Balanced(html.parser.HTMLParser):
 
 
 class Path(unittest.TestCase):
+    """One run of everything, quick."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        made_data(cls.folder / 'tiny')
+        made_others(cls.folder / 'tiny')
+        more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2'
+        (cls.folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1).replace('refit = no', 'refit = no\nnone = yes'))
+        cls.trained = cls.kit('train', 'out')
+
+    @classmethod
+    def kit(cls, command, *paths, most_bytes=None):
+        """@most_bytes  no file can become larger: what a full disk looks like."""
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))) if most_bytes else None
+        arguments = [sys.executable, '-m', 'training', command, cls.folder / 'tiny.ini', cls.folder, *(cls.folder / path for path in paths), '--quick']
+        return subprocess.run(arguments, env=kit.environment(), capture_output=True, text=True, preexec_fn=limit)
+
     def test_labelled_files_become_a_bundle_that_the_engine_opens(self):
-        with tempfile.TemporaryDirectory() as folder:
-            folder = pathlib.Path(folder)
-            made_data(folder / 'tiny')
-            made_others(folder / 'tiny')
-            more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2'
-            (folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1).replace('refit = no', 'refit = no\nnone = yes'))
-            done = subprocess.run([sys.executable, '-m', 'training', 'train', folder / 'tiny.ini', folder, folder / 'out', '--quick'],
-                                  env=kit.environment(), capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
-            self.assertEqual(checked.returncode, 0, checked.stderr)
-            self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
-            self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
-            self.assertRegex((folder / 'out' / 'bundle.ini').read_text(), r'(?s)\[calibration sound\]\ntemperature = [0-9.]+\nnone = [-0-9.]+\n\n\[calibration picture\]\ntemp[^n]*\n\n')
-            self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
-            self.look_at_page((folder / 'out.run' / 'report.html').read_text())
-            bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
-            self.assertEqual(set(bits), {4, 8})
-            self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
-            ensemble = [torch.load(folder / 'out.run' / path)['made_with']['seed'] for path in ('sound-held.pt', 'member-2/sound-held.pt')]
-            self.assertEqual(ensemble, ['1', '1001'])
+        folder, done = self.folder, self.trained
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn('[####################] 12/12', done.stdout)
+        checked = subprocess.run([kit.MODEL, 'check', '--allow-unsigned', folder / 'out'], capture_output=True, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
+        self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
+        self.assertRegex((folder / 'out' / 'bundle.ini').read_text(), r'(?s)\[calibration sound\]\ntemperature = [0-9.]+\nnone = [-0-9.]+\n\n\[calibration picture\]\ntemp[^n]*\n\n')
+        self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
+        self.look_at_page((folder / 'out.run' / 'report.html').read_text())
+        bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
+        self.assertEqual(set(bits), {4, 8})
+        self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
+        ensemble = [torch.load(folder / 'out.run' / path)['made_with']['seed'] for path in ('sound-held.pt', 'member-2/sound-held.pt')]
+        self.assertEqual(ensemble, ['1', '1001'])
+
+    def test_a_full_disk_is_told_and_what_was_trained_is_kept(self):
+        for most_bytes, words in ((2000, 'File too large.*what was trained is kept'), (60000, None)):
+            done = self.kit('finish', 'out.run', 'again', most_bytes=most_bytes)
+            self.assertEqual(done.returncode, 1 if words else 0, done.stderr)
+            self.assertNotIn('Traceback', done.stderr)
+            self.assertRegex(done.stderr, words or '^')
+        self.assertEqual((self.folder / 'again' / 'sound.tflite').read_bytes(), (self.folder / 'out' / 'sound.tflite').read_bytes())
+
+    def test_the_frontier_is_written_and_goes_on_where_it_was(self):
+        run, said = self.folder / 'out.run', []
+        chosen = config.read(str(self.folder / 'tiny.ini'), quick=True)
+        stage_of = lambda modality: train.stage_of(chosen, self.folder / 'tiny', run, modality, True, lambda text: None)
+        draw = lambda: tune.frontier(chosen, stage_of, run / 'frontier.csv', said.append)
+        with mock.patch.object(tune, 'BUDGET_SHARES', (1.0, 0.5)), mock.patch.object(tune, 'RANDOM_CHOICES', 2):
+            draw()
+            points = run / 'frontier.json'
+            found = json.loads(points.read_text())
+            self.assertEqual(len(found['rows']), 8)
+            points.write_text(json.dumps({**found, 'rows': dict(list(found['rows'].items())[:-2])}))
+            said.clear()
+            draw()
+        self.assertEqual([line.split('] ')[1].split(' ')[0] for line in said if '] ' in line], ['7/8', '8/8'])
+        self.assertEqual(json.loads(points.read_text()), found)
+        self.assertRegex((run / 'frontier.md').read_text(), r'\n\| [0-9,]+ \| [0-9.]+ \| [0-9.]+ ± [0-9.]+ \|')
+        self.assertIn('knapsack', report.frontier(run))
 
     def look_at_page(self, text):
         page = Balanced()
