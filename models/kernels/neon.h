@@ -86,7 +86,8 @@ INLINE int8x16_t neon_load_some(const int8_t *values, size_t n) {
 enum ending {
     ENDING_ANY,   /* as mbqm() does it */
     ENDING_RIGHT, /* all factors are below 1/2, so nothing is shifted left and nothing wraps */
-    ENDING_RELU,  /* also: clamped at the zero point -128, and no result leaves int16 */
+    ENDING_FULL,  /* also: no clamp but that of int8, and no result leaves int16 */
+    ENDING_RELU,  /* also: the zero point is -128 */
 };
 
 /** Largest shift and result so far, with 4 more columns whose sums stay within @sum. */
@@ -106,13 +107,12 @@ INLINE void neon_bound(int32x4_t *shifts, int32x4_t *most, int32x4_t multiplier,
  */
 INLINE enum ending neon_ending(const struct requant *rq, const int32_t *bias, size_t cols,
                                size_t reach, bool many) {
-    const bool relu =
-        many && rq->zero_point == INT8_MIN && rq->min == INT8_MIN && rq->max == INT8_MAX;
+    const bool full = many && rq->min == INT8_MIN && rq->max == INT8_MAX;
     const int32x4_t far = vdupq_n_s32((int32_t) least(reach, INT32_MAX));
     int32x4_t shifts = vdupq_n_s32(INT32_MIN), most = vdupq_n_s32(0);
     size_t c = 0;
 
-    for (; c + BLOCK <= cols && !relu; c += BLOCK) {
+    for (; c + BLOCK <= cols && !full; c += BLOCK) {
         UNROLL
         for (size_t v = 0; v < BLOCK; v += LANES)
             shifts = vmaxq_s32(shifts, vld1q_s32(rq->shift + c + v));
@@ -126,7 +126,9 @@ INLINE enum ending neon_ending(const struct requant *rq, const int32_t *bias, si
                    vqaddq_s32(vqabsq_s32(neon_load4(bias + c, cols - c, 0)), far));
     if (vmaxvq_s32(shifts) >= 0)
         return ENDING_ANY;
-    return relu && vmaxvq_s32(most) < INT16_MAX ? ENDING_RELU : ENDING_RIGHT;
+    if (!full || vmaxvq_s32(most) >= INT16_MAX)
+        return ENDING_RIGHT;
+    return rq->zero_point == INT8_MIN ? ENDING_RELU : ENDING_FULL;
 }
 
 /** mbqm() of 4 sums, plus the zero point unless the ending adds it later. */
@@ -142,14 +144,14 @@ INLINE int32x4_t neon_scale(int32x4_t x, int32x4_t multiplier, int32x4_t shift, 
         return vaddq_s32(vrshlq_s32(x, right), vdupq_n_s32(zero_point));
     }
     x = vqrdmulhq_s32(x, multiplier);
-    if (ending == ENDING_RIGHT)
+    if (ending != ENDING_RELU)
         x = vsraq_n_s32(x, x, 31);
     return vrshlq_s32(x, shift);
 }
 
 /** 8 scaled values as int16: saturated, or known to be in it. */
 INLINE int16x8_t neon_halves(int32x4_t a, int32x4_t b, enum ending ending) {
-    if (ending == ENDING_RELU)
+    if (ending == ENDING_RELU || ending == ENDING_FULL)
         return vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
     return vqmovn_high_s32(vqmovn_s32(a), b);
 }
@@ -170,12 +172,14 @@ INLINE int8x16_t neon_narrow(const int32x4_t *y, size_t vectors, const struct re
             veorq_u8(wide ? vqmovun_high_s16(first, high) : vcombine_u8(first, vdup_n_u8(0)),
                      vdupq_n_u8(0x80)));
     }
-    if (ending == ENDING_RIGHT) {
+    if (ending != ENDING_ANY) {
         low = vqaddq_s16(low, vdupq_n_s16((int16_t) rq->zero_point));
         high = vqaddq_s16(high, vdupq_n_s16((int16_t) rq->zero_point));
     }
     bytes =
         wide ? vqmovn_high_s16(vqmovn_s16(low), high) : vcombine_s8(vqmovn_s16(low), vdup_n_s8(0));
+    if (ending == ENDING_FULL)
+        return bytes;
     bytes = vmaxq_s8(bytes, vdupq_n_s8((int8_t) rq->min));
     return vminq_s8(bytes, vdupq_n_s8((int8_t) rq->max));
 }
@@ -277,6 +281,8 @@ INLINE void neon_finish_whole(int8_t *out, size_t pitch, int32x4_t (*sums)[4], s
 
     if (ending == ENDING_RELU) {
         neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RELU);
+    } else if (ending == ENDING_FULL) {
+        neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_FULL);
     } else if (ending == ENDING_RIGHT) {
         neon_finish_as(out, pitch, sums, rows, vectors, columns, rq, ENDING_RIGHT);
     } else {

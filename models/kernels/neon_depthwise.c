@@ -321,9 +321,9 @@ static void run_pixels(int8_t *out, const int8_t *const *taps, const struct pixe
             for (size_t i = 0; i < pixels->n; i++)
                 run_taps(out + line * pixels->line_step + i * pixels->step, taps,
                          line * pixels->in_line_step + i * pixels->in_step, b);
-    else if (b->ending == ENDING_RIGHT && b->pair)
+    else if (b->ending != ENDING_RELU && b->pair)
         run_3x3(out, taps, pixels, b, PAIR_CHANNELS, ENDING_RIGHT);
-    else if (b->ending == ENDING_RIGHT)
+    else if (b->ending != ENDING_RELU)
         run_3x3(out, taps, pixels, b, BLOCK, ENDING_RIGHT);
     else if (b->pair)
         run_3x3(out, taps, pixels, b, PAIR_CHANNELS, ENDING_RELU);
