@@ -5,7 +5,9 @@
  * SDOT adds four products of int8 to an int32, for four columns at once. So weights lie in fours
  * along the depth, for 4 columns (a vector of sums), and the vectors of 16 columns side by side:
  *   int8  [cols / 16][depth / 4][4][4 columns][4]
- * with zeros behind the depth, and as many vectors as there are columns for in the last block.
+ * with zeros behind the depth, and as many vectors as there are columns for in the last block. Of
+ * int4, one vector is in the low nibbles of bytes, with 8 added so that it has no sign, and the
+ * next one in the high nibbles.
  */
 #pragma once
 
@@ -16,9 +18,10 @@
 #endif
 
 enum {
+    NIBBLE_ZERO = 8,          /* added to what is in a low nibble */
     FOUR = 4,                 /* products in one lane of SDOT */
     VECTORS = BLOCK / LANES,  /* of sums in a block of columns */
-    UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+    UNPACKED_BYTES = 1 << 16, /* of int4 weights of a block */
 };
 
 extern const struct gemm_kernel dotprod_gemm_s8, dotprod_gemm_s4;
@@ -49,12 +52,17 @@ INLINE size_t dotprod_four_bytes(size_t cols, bool int4) {
     return (int4 ? parts(vectors, 2) : vectors) * BLOCK;
 }
 
+/** Fill @bytes of weights with zeros. */
+INLINE void dotprod_clear(uint8_t *weights, size_t bytes, bool int4) {
+    (void) memset(weights, int4 ? NIBBLE_ZERO : 0, bytes);
+}
+
 /** Put a weight, the @d-th of a four, of column @c of a block, where the four begins. */
 INLINE void dotprod_put(uint8_t *four, size_t c, size_t d, int8_t weight, bool int4) {
     const size_t vector = c / LANES, at = c % LANES * FOUR + d;
 
     if (int4)
-        four[at + vector / 2 * BLOCK] |= (uint8_t) ((weight & 15) << (vector % 2 * 4));
+        four[at + vector / 2 * BLOCK] ^= (uint8_t) ((weight & 15) << (vector % 2 * 4));
     else
         four[at + vector * BLOCK] = (uint8_t) weight;
 }
@@ -81,7 +89,7 @@ INLINE const int8_t *dotprod_load(int8x16_t *w, const int8_t *at, size_t vectors
     for (size_t v = 0; v < vectors; v += 2, at += BLOCK) {
         const int8x16_t both = vld1q_s8(at);
 
-        w[v] = vshrq_n_s8(vshlq_n_s8(both, 4), 4);
+        w[v] = vsubq_s8(vandq_s8(both, vdupq_n_s8(15)), vdupq_n_s8(NIBBLE_ZERO));
         w[v + 1] = vshrq_n_s8(both, 4);
     }
     return at;

@@ -55,6 +55,8 @@ void dotprod_direct_pack(void *packed, const int8_t *weight, const struct conv_s
         int32_t *outside = (void *) block;
 
         block += outside_bytes(size);
+        if (c % BLOCK == 0)
+            dotprod_clear(block, weights_bytes(size, int4), int4);
         for (size_t ky = 0; ky < rows; ky++)
             for (size_t kx = 0; kx < WIDE; kx++)
                 for (size_t d = 0; d < channels; d++, weight++) {

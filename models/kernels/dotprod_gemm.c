@@ -8,6 +8,7 @@
 
 enum {
     TILE_ROWS = 4, /* x 4 vectors of sums: with weights and inputs, 28 of 32 registers */
+    BYTES_MOST = (1 << 17) - 1, /* inputs whose sum, times -128 x -8 x 16, stays within int32 */
 };
 
 /* Where the weights of the block that begins with column @c begin. */
@@ -26,6 +27,7 @@ void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs
                   bool int4) {
     uint8_t *out = packed;
 
+    dotprod_clear(out, dotprod_packed_bytes(cols, n_runs, run, int4), int4);
     for (size_t c = 0; c < cols; c++) {
         const size_t four = dotprod_four_bytes(cols - c / BLOCK * BLOCK, int4);
         uint8_t *block = out + block_at(c, n_runs, run, int4);
@@ -175,38 +177,89 @@ INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, 
     }
 }
 
+/*
+ * As add() for int4 and one row, but nibbles are not taken apart: the first and third of @sums get
+ * what low nibbles give, with NIBBLE_ZERO in them, the others what whole bytes do.
+ */
+INLINE const int8_t *add_bytes(int32x4_t *sums, int8x16_t x, const int8_t *weights, size_t fours) {
+    int8x16_t both[VECTORS];
+
+    UNROLL
+    for (size_t lane = 0; lane < FOUR; lane += 2) /* two fours take as much as one of int8 */
+        if (lane < fours) {
+            const size_t n = lane + 1 < fours ? VECTORS : VECTORS / 2;
+
+            weights = dotprod_load(both, weights, n, false);
+            UNROLL
+            for (size_t i = 0; i < n; i++) {
+                const size_t v = i % 2 * 2, k = lane + i / 2;
+
+                dotprod_dot(&sums[v], vandq_s8(both[i], vdupq_n_s8(15)), x, k);
+                dotprod_dot(&sums[v + 1], both[i], x, k);
+            }
+        }
+    return weights;
+}
+
+/* The sums of add_bytes(), which began with minus NIBBLE_ZERO times all inputs, as sums of weights.
+ */
+INLINE void part_bytes(int32x4_t *sums, const int32_t *bias) {
+    UNROLL
+    for (size_t v = 0; v < VECTORS; v += 2) {
+        const int32x4_t high = vsubq_s32(sums[v + 1], sums[v]); /* x 16 */
+
+        sums[v] = vaddq_s32(sums[v], vld1q_s32(bias + v * LANES));
+        sums[v + 1] = vsraq_n_s32(vld1q_s32(bias + (v + 1) * LANES), high, 4);
+    }
+}
+
+/* Minus NIBBLE_ZERO times all inputs; @last are those behind the last sixteen. */
+INLINE int32x4_t begin_bytes(const int8_t *in, size_t run, int8x16_t last) {
+    const int8x16_t zero = vdupq_n_s8(-NIBBLE_ZERO);
+    int32x4_t sum = vdotq_s32(vdupq_n_s32(0), last, zero);
+
+    for (size_t d = 0; d + BLOCK <= run; d += BLOCK)
+        sum = vdotq_s32(sum, vld1q_s8(in + d), zero);
+    return vdupq_n_s32(vaddvq_s32(sum));
+}
+
 /* One row of whole blocks of columns: as a tile does it, with less around it. */
-INLINE void line(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
-                 size_t cols, bool int4) {
+INLINE void line(int8_t *out, const struct product *p, const int8_t *in, const int8_t *weights,
+                 const int32_t *bias, size_t cols, bool int4) {
     const struct requant rq = *p->rq;
     const enum ending ending = p->ending;
-    const size_t run = p->in.run;
-    const int8_t *in = p->in.runs[0];
-    const int8x16_t last = neon_load_some(in + run / BLOCK * BLOCK, run % BLOCK);
+    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
+    const int8x16_t last = neon_load_some(in + whole, rest);
+    const int32x4_t begin = int4 ? begin_bytes(in, whole, last) : vdupq_n_s32(0);
 
     for (size_t c = 0; c < cols; c += BLOCK) {
         const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, BLOCK };
         int32x4_t sums[1][VECTORS];
-        size_t d = 0;
 
         UNROLL
         for (size_t v = 0; v < VECTORS; v++)
-            sums[0][v] = vld1q_s32(columns.bias + v * LANES);
-        for (; d + 2 * BLOCK <= run; d += 2 * BLOCK) {
-            const int8x16_t x[] = { vld1q_s8(in + d), vld1q_s8(in + d + BLOCK) };
+            sums[0][v] = int4 ? begin : vld1q_s32(columns.bias + v * LANES);
+        for (const int8_t *a = in; a < in + whole; a += BLOCK) {
+            const int8x16_t x = vld1q_s8(a);
 
-            weights = add(sums, &x[0], weights, FOUR, 1, VECTORS, int4);
-            weights = add(sums, &x[1], weights, FOUR, 1, VECTORS, int4);
+            weights = int4 ? add_bytes(sums[0], x, weights, FOUR)
+                           : add(sums, &x, weights, FOUR, 1, VECTORS, false);
         }
-        if (d + BLOCK <= run) {
-            const int8x16_t x = vld1q_s8(in + d);
-
-            weights = add(sums, &x, weights, FOUR, 1, VECTORS, int4);
-        }
-        if (run % BLOCK)
-            weights = add(sums, &last, weights, parts(run % BLOCK, FOUR), 1, VECTORS, int4);
-        neon_finish(out + c, 0, sums, 1, VECTORS, &columns, &rq, ending);
+        if (rest > 0)
+            weights = int4 ? add_bytes(sums[0], last, weights, parts(rest, FOUR))
+                           : add(sums, &last, weights, parts(rest, FOUR), 1, VECTORS, false);
+        if (int4)
+            part_bytes(sums[0], columns.bias);
+        neon_finish_whole(out + c, 0, sums, 1, VECTORS, &columns, &rq, ending);
     }
+}
+
+/* Are rows better done one by one? */
+INLINE bool by_lines(const struct product *p, size_t rows, bool int4) {
+    const bool few = rows < TILE_ROWS || parts(p->in.run, FOUR) * VECTORS * BLOCK > UNPACKED_BYTES;
+
+    return p->in.n_runs == 1 && p->in.width >= rows &&
+           (int4 ? few && p->in.run <= BYTES_MOST : rows == 1);
 }
 
 INLINE void product(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
@@ -214,10 +267,11 @@ INLINE void product(int8_t *out, const struct product *p, const void *packed, co
     const size_t cols = p->cols, c = cols / BLOCK * BLOCK, vectors = parts(cols - c, LANES);
     const int8_t *last = (const int8_t *) packed + block_at(c, p->in.n_runs, p->in.run, int4);
 
-    if (rows == 1 && p->in.n_runs == 1)
-        line(out, p, packed, bias, c, int4);
-    else
+    if (!by_lines(p, rows, int4))
         panels(out, p, packed, bias, rows, 0, c, VECTORS, int4, false);
+    else
+        for (size_t r = 0; r < rows; r++)
+            line(out + r * cols, p, p->in.runs[0] + r * p->in.pitch, packed, bias, c, int4);
     if (vectors == 4)
         panels(out, p, last, bias, rows, c, cols, VECTORS, int4, true);
     else if (vectors == 3)
