@@ -11,7 +11,10 @@
 #include "client/field.h"
 #include "common/units.h"
 
-enum { RECEIVE_BYTES = 64 << 10, ANSWER_S = 10 };
+enum {
+    RECEIVE_BYTES = 64 << 10,
+    ANSWER_S = 30, /* CheckConfig and Reload try every bundle: seconds on a slow box */
+};
 
 struct connection {
     int fd;
