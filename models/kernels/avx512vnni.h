@@ -89,10 +89,17 @@ INLINE __m512i vnni_load(const int32_t *values, size_t n) {
     return _mm512_maskz_loadu_epi32(vnni_lanes(n), values);
 }
 
+/** How sums may be rounded: each kind in fewer steps than that before. */
+enum rounding {
+    ROUND_ANY,
+    ROUND_RIGHT,    /* every shift is to the right */
+    ROUND_POSITIVE, /* and what is below 0 gets clamped */
+};
+
 /** How 16 sums are requantised; 64-bit lanes of the even and of the odd ones. */
 struct scaling {
     __m512i multiplier, multiplier_odd, right, right_odd;
-    __m512i left, nudge, nudge_odd, sign, sign_odd; /* not where it is done @once */
+    __m512i left, nudge, nudge_odd, sign, sign_odd; /* for ROUND_ANY */
 };
 
 /**
@@ -101,10 +108,10 @@ struct scaling {
  * one's ties away from zero. (p in [-2^30, 0) would need no 2^31: only p = -2^30 occurs, where it
  * changes nothing.)
  *
- * @once: every e > 0, and what is below 0 gets clamped: the last term makes no difference then, and
- * it is floor((t + 1) / 2), with t = floor((p + 2^30) / 2^(30 + e)).
+ * Where every e > 0 it is floor((t + 1) / 2), with t = floor((p + 2^30 - [p < 0] 2^31) / 2^(30 +
+ * e)); where what is below 0 gets clamped, the 2^31 makes no difference.
  */
-INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, bool once) {
+INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, enum rounding how) {
     const __m512i zero = _mm512_setzero_si512(), bit = _mm512_set1_epi64(1 << 30);
     const __m512i e = _mm512_max_epi32(_mm512_sub_epi32(zero, shift), zero);
     const __m512i even = _mm512_maskz_mov_epi32(EVEN_LANES, e), odd = _mm512_srli_epi64(e, 32);
@@ -112,7 +119,7 @@ INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, bool on
     const __mmask8 rounds = _mm512_test_epi64_mask(even, even);
     const __mmask8 rounds_odd = _mm512_test_epi64_mask(odd, odd);
 
-    if (once) {
+    if (how != ROUND_ANY) {
         const __m512i right = _mm512_sub_epi32(_mm512_set1_epi32(30), shift);
 
         return (struct scaling){
@@ -135,22 +142,23 @@ INLINE struct scaling vnni_scaling_of(__m512i multiplier, __m512i shift, bool on
     };
 }
 
-/** May columns [c, c + @n) be scaled @once? */
-INLINE bool vnni_once(const struct requant *rq, size_t c, size_t n) {
-    __mmask16 not_below = 0;
+/** How columns [c, c + @n) may be rounded. */
+INLINE enum rounding vnni_rounding(const struct requant *rq, size_t c, size_t n) {
+    __mmask16 not_right = 0;
 
     for (size_t i = 0; i < n; i += LANES)
-        not_below |= _mm512_mask_cmpge_epi32_mask(
+        not_right |= _mm512_mask_cmpge_epi32_mask(
             vnni_lanes(n - i), vnni_load(rq->shift + c + i, n - i), _mm512_setzero_si512());
-    return rq->min >= rq->zero_point && !not_below;
+    return not_right ? ROUND_ANY : rq->min >= rq->zero_point ? ROUND_POSITIVE : ROUND_RIGHT;
 }
 
 /** Of the @n columns from @c on. */
-INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n, bool once) {
+INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n,
+                                   enum rounding how) {
     const __m512i ones = _mm512_set1_epi32(-1); /* shifts where there is no column */
 
     return vnni_scaling_of(vnni_load(rq->multiplier + c, n),
-                           _mm512_mask_loadu_epi32(ones, vnni_lanes(n), rq->shift + c), once);
+                           _mm512_mask_loadu_epi32(ones, vnni_lanes(n), rq->shift + c), how);
 }
 
 /** Into registers, for more than one use: compilers would rather load again for each. */
@@ -161,21 +169,22 @@ INLINE struct scaling vnni_load_scaling(const struct scaling *from) {
     return s;
 }
 
-/** mbqm() of 16 sums; @once: its t, or anything not above 0 where that clamps. */
-INLINE __m512i vnni_scale(__m512i x, const struct scaling *s, bool once) {
-    const __m512i bit = _mm512_set1_epi64(1 << 30);
+/** mbqm() of 16 sums, or anything not above 0 where that clamps; but for ROUND_ANY its t. */
+INLINE __m512i vnni_scale(__m512i x, const struct scaling *s, enum rounding how) {
+    const __m512i bit = _mm512_set1_epi64(1 << 30), two = _mm512_set1_epi64(INT64_C(1) << 31);
+    const bool any = how == ROUND_ANY;
     __m512i even, odd;
 
-    if (!once)
+    if (any)
         x = _mm512_sllv_epi32(x, s->left);
     even = _mm512_mul_epi32(x, s->multiplier);
     odd = _mm512_mul_epi32(_mm512_shuffle_epi32(x, _MM_PERM_DDBB), s->multiplier_odd);
-    if (!once) {
-        even = _mm512_mask_sub_epi64(even, _mm512_movepi64_mask(even), even, s->sign);
-        odd = _mm512_mask_sub_epi64(odd, _mm512_movepi64_mask(odd), odd, s->sign_odd);
+    if (how != ROUND_POSITIVE) {
+        even = _mm512_mask_sub_epi64(even, _mm512_movepi64_mask(even), even, any ? s->sign : two);
+        odd = _mm512_mask_sub_epi64(odd, _mm512_movepi64_mask(odd), odd, any ? s->sign_odd : two);
     }
-    even = _mm512_srav_epi64(_mm512_add_epi64(even, once ? bit : s->nudge), s->right);
-    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, once ? bit : s->nudge_odd), s->right_odd);
+    even = _mm512_srav_epi64(_mm512_add_epi64(even, any ? s->nudge : bit), s->right);
+    odd = _mm512_srav_epi64(_mm512_add_epi64(odd, any ? s->nudge_odd : bit), s->right_odd);
     return _mm512_mask_shuffle_epi32(even, ODD_LANES, odd, _MM_PERM_CDAB);
 }
 
@@ -191,13 +200,14 @@ INLINE __m512i vnni_halve(__m512i t, int32_t zero_point) {
 }
 
 /** As vnni_narrow(), what vnni_scale() gave, with the zero point of the output. */
-INLINE __m512i vnni_narrow_scaled(const __m512i y[4], int32_t zero_point, bool once) {
+INLINE __m512i vnni_narrow_scaled(const __m512i y[4], int32_t zero_point, enum rounding how) {
     const __m512i z = _mm512_set1_epi32(zero_point);
 
-    return once ? _mm512_packs_epi16(vnni_halve(_mm512_packs_epi32(y[0], y[1]), zero_point),
-                                     vnni_halve(_mm512_packs_epi32(y[2], y[3]), zero_point))
-                : vnni_narrow(_mm512_add_epi32(y[0], z), _mm512_add_epi32(y[1], z),
-                              _mm512_add_epi32(y[2], z), _mm512_add_epi32(y[3], z));
+    if (how != ROUND_ANY)
+        return _mm512_packs_epi16(vnni_halve(_mm512_packs_epi32(y[0], y[1]), zero_point),
+                                  vnni_halve(_mm512_packs_epi32(y[2], y[3]), zero_point));
+    return vnni_narrow(_mm512_add_epi32(y[0], z), _mm512_add_epi32(y[1], z),
+                       _mm512_add_epi32(y[2], z), _mm512_add_epi32(y[3], z));
 }
 
 /** Those of a in the first fourth, then b, c, d. */

@@ -17,7 +17,7 @@ struct sum {
 /* @left: a shift that goes before. */
 static struct scaling scaling_of(const struct factor *factor, int32_t left) {
     struct scaling scaling = vnni_scaling_of(_mm512_set1_epi32(factor->multiplier),
-                                             _mm512_set1_epi32(factor->shift), false);
+                                             _mm512_set1_epi32(factor->shift), ROUND_ANY);
 
     scaling.left = _mm512_add_epi32(scaling.left, _mm512_set1_epi32(left));
     return scaling;
@@ -38,12 +38,12 @@ static __m512i add_exactly(__m512i a, __m512i b, const struct sum *sum) {
 
     for (size_t i = 0; i < FOURTHS; i++) {
         const __m512i ya =
-            vnni_scale(_mm512_sub_epi32(widen(a, i), sum->a_zero_point), &sum->a, false);
+            vnni_scale(_mm512_sub_epi32(widen(a, i), sum->a_zero_point), &sum->a, ROUND_ANY);
         const __m512i yb =
-            vnni_scale(_mm512_sub_epi32(widen(b, i), sum->b_zero_point), &sum->b, false);
+            vnni_scale(_mm512_sub_epi32(widen(b, i), sum->b_zero_point), &sum->b, ROUND_ANY);
 
         y[i] = sum->subtract ? _mm512_sub_epi32(ya, yb) : _mm512_add_epi32(ya, yb);
-        y[i] = _mm512_add_epi32(vnni_scale(y[i], &sum->out, false), sum->out_zero_point);
+        y[i] = _mm512_add_epi32(vnni_scale(y[i], &sum->out, ROUND_ANY), sum->out_zero_point);
     }
     return vnni_sort(vnni_narrow(y[0], y[1], y[2], y[3]));
 }

@@ -120,7 +120,7 @@ struct chunk {
     const int8_t *weights;
     size_t first, n; /* channels */
     size_t n_taps;
-    bool once;
+    enum rounding how;
     __m512i bias[VECTORS];
     struct scaling scalings[VECTORS];
     size_t taps[TAPS_MAX]; /* where in a strip the first output's taps lie; whole groups */
@@ -156,14 +156,14 @@ static void prepare(struct chunk *chunk, const int32_t *sums, const int32_t *bia
 
     __m512i starts[VECTORS], totals[VECTORS], multipliers[VECTORS], shifts[VECTORS];
 
-    chunk->once = vnni_once(rq, chunk->first, chunk->n);
+    chunk->how = vnni_rounding(rq, chunk->first, chunk->n);
     interleave(starts, bias, chunk);
     interleave(totals, sums, chunk);
     interleave(multipliers, rq->multiplier, chunk);
     interleave(shifts, rq->shift, chunk);
     for (size_t v = 0; v < VECTORS; v++) {
         chunk->bias[v] = _mm512_sub_epi32(starts[v], _mm512_mullo_epi32(totals[v], zero_point));
-        chunk->scalings[v] = vnni_scaling_of(multipliers[v], shifts[v], chunk->once);
+        chunk->scalings[v] = vnni_scaling_of(multipliers[v], shifts[v], chunk->how);
     }
 }
 
@@ -215,7 +215,7 @@ static void scatter(int8_t *out, __m512i bytes, size_t n, size_t channels, size_
 /* @n vectors of outputs, whose first taps are seen at @in; the last is of @last bytes. */
 INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t in_step,
                         const struct chunk *chunk, size_t n, size_t last, size_t n_taps,
-                        bool once) {
+                        enum rounding how) {
     __m512i sums[AT_ONCE][VECTORS];
 
 #pragma GCC unroll 16
@@ -238,13 +238,13 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
 
 #pragma GCC unroll 16
         for (size_t i = 0; i < n; i++)
-            sums[i][v] = vnni_scale(sums[i][v], &scaling, once);
+            sums[i][v] = vnni_scale(sums[i][v], &scaling, how);
     }
 
 #pragma GCC unroll 16
     for (size_t i = 0; i < n; i++) {
         const __m512i y =
-            vnni_clamp(vnni_narrow_scaled(sums[i], chunk->rq->zero_point, once), chunk->rq);
+            vnni_clamp(vnni_narrow_scaled(sums[i], chunk->rq->zero_point, how), chunk->rq);
 
         if (is_flat(chunk->n) && chunk->n < chunk->size->channels)
             scatter(out + i * out_step, y, chunk->n, chunk->size->channels,
@@ -258,7 +258,7 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
 
 /* A row of output pixels. */
 INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t out_w,
-                    size_t n_taps, bool once) {
+                    size_t n_taps, enum rounding how) {
     const bool flat = is_flat(chunk->n);
     const size_t n = flat ? round_up(out_w * chunk->n, VECTOR) / VECTOR : out_w;
     const size_t out_step = (flat ? VECTOR / chunk->n : 1) * chunk->size->channels;
@@ -269,14 +269,14 @@ INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, si
     if (flat || chunk->n == VECTOR) {
         for (; i + AT_ONCE <= n; i += AT_ONCE)
             run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, AT_ONCE,
-                        i + AT_ONCE < n ? VECTOR : last, n_taps, once);
+                        i + AT_ONCE < n ? VECTOR : last, n_taps, how);
         for (; i + 2 <= n; i += 2)
             run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, 2,
-                        i + 2 < n ? VECTOR : last, n_taps, once);
+                        i + 2 < n ? VECTOR : last, n_taps, how);
     }
     for (; i < n; i++)
         run_vectors(out + i * out_step, out_step, in + i * in_step, in_step, chunk, 1,
-                    flat && i + 1 < n ? VECTOR : last, n_taps, once);
+                    flat && i + 1 < n ? VECTOR : last, n_taps, how);
 }
 
 /* How a strip lies: planes of pixels that are a stride apart in the image. */
@@ -422,12 +422,14 @@ static void fill_strip(int8_t *out, const int8_t *in, const struct chunk *chunk,
 }
 
 static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t width) {
-    if (chunk->once && chunk->n_taps == 9)
-        run_row(out, in, chunk, width, 9, true);
-    else if (chunk->once)
-        run_row(out, in, chunk, width, 0, true);
+    if (chunk->how == ROUND_POSITIVE && chunk->n_taps == 9)
+        run_row(out, in, chunk, width, 9, ROUND_POSITIVE);
+    else if (chunk->how == ROUND_POSITIVE)
+        run_row(out, in, chunk, width, 0, ROUND_POSITIVE);
+    else if (chunk->how == ROUND_RIGHT)
+        run_row(out, in, chunk, width, 0, ROUND_RIGHT);
     else
-        run_row(out, in, chunk, width, 0, false);
+        run_row(out, in, chunk, width, 0, ROUND_ANY);
 }
 
 static void run_chunk(int8_t *out, const int8_t *in, struct chunk *chunk) {

@@ -85,7 +85,7 @@ struct columns {
     const struct product *product;
     const uint8_t *weights;
     size_t c, n; /* columns [c, c + n) */
-    bool once;
+    enum rounding how;
     const struct scaling *scalings; /* of each vector, for more than one row */
 };
 
@@ -269,7 +269,7 @@ INLINE void store(int8_t *out, __m512i bytes, const struct columns *columns, siz
 
 /* Sums become bytes, 4 vectors at a time. */
 INLINE void finish(int8_t *out, const __m512i *sums, const struct columns *columns, size_t rows,
-                   size_t vectors, bool once) {
+                   size_t vectors, enum rounding how) {
     const struct requant *rq = columns->product->rq;
 
 #pragma GCC unroll 16
@@ -281,24 +281,25 @@ INLINE void finish(int8_t *out, const __m512i *sums, const struct columns *colum
         for (size_t k = 0; k < at_once; k++) {
             const size_t v = (i + k) % vectors, c = columns->c + v * LANES;
             const struct scaling scaling = /* columns of one row are seldom used again */
-                rows == 1 ? vnni_scaling(rq, c, columns->n - v * LANES, once)
-                          : columns->scalings[v];
+                rows == 1 ? vnni_scaling(rq, c, columns->n - v * LANES, how) : columns->scalings[v];
 
-            y[k] = vnni_scale(sums[i + k], &scaling, once);
+            y[k] = vnni_scale(sums[i + k], &scaling, how);
         }
         for (size_t k = at_once; k < 4; k++)
             y[k] = y[0];
-        store(out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, rq->zero_point, once)), rq), columns,
+        store(out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, rq->zero_point, how)), rq), columns,
               i, at_once, vectors);
     }
 }
 
-INLINE void finish_either(int8_t *out, const __m512i *sums, const struct columns *columns,
-                          size_t rows, size_t vectors) {
-    if (columns->once)
-        finish(out, sums, columns, rows, vectors, true);
+INLINE void finish_as_fits(int8_t *out, const __m512i *sums, const struct columns *columns,
+                           size_t rows, size_t vectors) {
+    if (columns->how == ROUND_POSITIVE)
+        finish(out, sums, columns, rows, vectors, ROUND_POSITIVE);
+    else if (columns->how == ROUND_RIGHT)
+        finish(out, sums, columns, rows, vectors, ROUND_RIGHT);
     else
-        finish(out, sums, columns, rows, vectors, false);
+        finish(out, sums, columns, rows, vectors, ROUND_ANY);
 }
 
 /* What the sums of vector @v begin with. */
@@ -318,12 +319,12 @@ INLINE void tile(const struct rows *from, const struct columns *columns, size_t 
     for (size_t i = 0; i < rows * vectors; i++)
         sums[i] = i < vectors ? start(columns, i) : sums[i - vectors];
     sum_up(sums, from, columns->weights, columns->product, rows, vectors, int4, flip);
-    finish_either(from->out, sums, columns, rows, vectors);
+    finish_as_fits(from->out, sums, columns, rows, vectors);
 }
 
 /* Columns [@c, @c + 64) of a row. */
-INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t c, bool once,
-                 bool int4, bool flip) {
+INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t c,
+                 enum rounding how, bool int4, bool flip) {
     const uint8_t *weights = p->weights + c / BLOCK * p->block_bytes;
     __m512i y[LINE_VECTORS];
 
@@ -331,31 +332,33 @@ INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t
     sum_up_line(y + BLOCK_VECTORS, p, row, weights + p->block_bytes, int4, flip);
 #pragma GCC unroll 4
     for (size_t v = 0; v < LINE_VECTORS; v++, c += LANES) {
-        const struct scaling scaling = vnni_scaling(p->rq, c, LANES, once);
+        const struct scaling scaling = vnni_scaling(p->rq, c, LANES, how);
 
         y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->bias + c));
         y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->offsets + c));
-        y[v] = vnni_scale(y[v], &scaling, once);
+        y[v] = vnni_scale(y[v], &scaling, how);
     }
     _mm512_storeu_si512(
-        out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, p->rq->zero_point, once)), p->rq));
+        out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, p->rq->zero_point, how)), p->rq));
 }
 
-/* Of each of @n single rows as many columns as there are whole lines of; returns how many. */
+/* As many columns of each of @n single rows as there are whole lines of; returns how many. */
 INLINE size_t lines(const struct product *p, const struct rows *first, size_t n, bool int4,
                     bool flip) {
     size_t c = 0;
 
     for (; c + LINE <= p->cols; c += LINE) {
-        const bool once = vnni_once(p->rq, c, LINE);
+        const enum rounding how = vnni_rounding(p->rq, c, LINE);
+        const int8_t *in = first->in;
+        int8_t *out = first->out + c;
 
-        for (size_t i = 0; i < n; i++)
-            if (once)
-                line(first->out + i * p->cols + c, first->in + i * first->step, p, c, true, int4,
-                     flip);
+        for (size_t i = 0; i < n; i++, in += first->step, out += p->cols)
+            if (how == ROUND_POSITIVE)
+                line(out, in, p, c, ROUND_POSITIVE, int4, flip);
+            else if (how == ROUND_RIGHT)
+                line(out, in, p, c, ROUND_RIGHT, int4, flip);
             else
-                line(first->out + i * p->cols + c, first->in + i * first->step, p, c, false, int4,
-                     flip);
+                line(out, in, p, c, ROUND_ANY, int4, flip);
     }
     return c;
 }
@@ -437,11 +440,11 @@ static void panel(const struct tile_of tiles[3], const struct product *p, size_t
         .weights = p->weights + c / BLOCK * p->block_bytes,
         .c = c,
         .n = least(p->cols - c, vectors * LANES),
-        .once = vnni_once(p->rq, c, least(p->cols - c, vectors * LANES)),
+        .how = vnni_rounding(p->rq, c, least(p->cols - c, vectors * LANES)),
         .scalings = scalings,
     };
     for (size_t v = 0; v < vectors && n > 1; v++) /* a tile of one row has its own */
-        scalings[v] = vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.once);
+        scalings[v] = vnni_scaling(p->rq, c + v * LANES, p->cols - c - v * LANES, columns.how);
     for (; n_lines > 0; n_lines--, rows.in += line_step, rows.out += n * p->cols)
         run_rows(tiles, &columns, &rows, n);
 }
