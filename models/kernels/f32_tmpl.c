@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * f32_tmpl - the float32 kernels for any width of vectors; the file that includes it defines
- * F32_LANES, F32_ROWS, F32_TABLE, F32_FMA(a, b, c), which is a x b + c, and perhaps F32_NARROW, a
+ * F32_LANES, F32_ROWS, F32_TABLE, F32_FMA(a, b, c), which is a x b + c, perhaps F32_FMA_LANE(a,
+ * lane, b, c), which is a[lane] x b + c, with F32_WHOLE(a) for what was loaded, and F32_NARROW, a
  * table for fewer channels. Left to compilers, some sums would be rounded twice and others once.
  *
  * Method: GotoBLAS (K. Goto, R. van de Geijn, Anatomy of High-Performance Matrix Multiplication,
@@ -89,15 +90,41 @@ ALWAYS_INLINE void store_some(float *to, lanes x, size_t n) {
         (void) memcpy(to, &x, n * sizeof(*to));
 }
 
+#ifdef F32_FMA_LANE
+/* Add what a vector of each row gives; returns its last columns in the panel. */
+ALWAYS_INLINE const float *add_lanes(lanes (*sum)[2], const float *in, const float *panel,
+                                     size_t depth, size_t n_rows, size_t n_vectors) {
+    lanes x[F32_ROWS];
+
+    for (size_t r = 0; r < n_rows; r++) {
+        x[r] = load(in + r * depth);
+        F32_WHOLE(x[r]);
+    }
+#pragma GCC unroll 16
+    for (int lane = 0; lane < LANES; lane++) {
+        panel += n_vectors * LANES;
+        for (size_t r = 0; r < n_rows; r++)
+            for (size_t v = 0; v < n_vectors; v++)
+                sum[r][v] = F32_FMA_LANE(x[r], lane, load(panel + v * LANES), sum[r][v]);
+    }
+    return panel;
+}
+#endif
+
 /* @n_rows, @n_vectors: constants. @n columns are to be stored. */
 ALWAYS_INLINE void tile(float *out, const float *in, const float *panel, struct f32_size size,
                         struct f32_clamp clamp, size_t n_rows, size_t n_vectors, size_t n) {
     lanes sum[F32_ROWS][2];
+    size_t d = 0;
 
     for (size_t r = 0; r < n_rows; r++)
         for (size_t v = 0; v < n_vectors; v++)
             sum[r][v] = load(panel + v * LANES);
-    for (size_t d = 0; d < size.depth; d++) {
+#ifdef F32_FMA_LANE
+    for (; d + LANES <= size.depth; d += LANES)
+        panel = add_lanes(sum, in + d, panel, size.depth, n_rows, n_vectors);
+#endif
+    for (; d < size.depth; d++) {
         panel += n_vectors * LANES;
         for (size_t r = 0; r < n_rows; r++)
             for (size_t v = 0; v < n_vectors; v++)
