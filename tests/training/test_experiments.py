@@ -18,7 +18,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import config, data, encode, leftout, networks, pretrain, scarce, search, train  # noqa: E402
+from training import config, data, encode, fuse, leftout, networks, pretrain, scarce, search, train  # noqa: E402
 
 
 os.environ['LOOKOUT_MODEL'] = str(kit.MODEL)
@@ -62,6 +62,8 @@ class LeftOut(Tiny):
         shown = leftout.Shown(torch.tensor([[3.0], [-1.0], [-1.0]]), torch.tensor([0, 0, 1]), torch.tensor([4, 4, 9]))
         self.assertEqual(leftout.right((torch.tensor([[1.0], [-1.0]]), torch.zeros(2)), shown), 1.0)
 
+    @unittest.mock.patch.object(fuse, 'STEPS', 50)
+    @unittest.mock.patch.object(leftout, 'DRAWS', 1)
     def test_every_label_is_left_out_and_a_run_that_was_stopped_goes_on(self):
         self.run_it(leftout)
         text = (self.folder / 'leftout.md').read_text()

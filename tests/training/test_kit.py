@@ -466,6 +466,10 @@ class Presets(unittest.TestCase):
                 self.assertGreater(n, 1.5 * before[modality.kind])
                 before[modality.kind] = n
 
+    def test_the_presets_can_be_read(self):
+        for name in ('yard', 'digits', 'own'):
+            self.assertEqual((config.read(name).name, [m.kind for m in config.read(name).modalities]), (name, ['sound', 'picture']))
+
     def test_keys_beside_a_size_win_over_it(self):
         text = PRESET.replace('stem = 4/2\nblocks = 8/2 8\nembedding = 16', 'size = micro\nembedding = 48')
         with tempfile.TemporaryDirectory() as folder:
