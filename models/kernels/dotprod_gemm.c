@@ -310,14 +310,14 @@ static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t dept
 
 static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, struct gemm_size size) {
-    const struct product product = neon_gemm_product(&in, bias, rq, size);
+    const struct product product = neon_gemm_product(&in, bias, rq, size, size.depth << 14);
 
     dotprod_product_s8(out, &product, packed, bias, size.rows);
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, struct gemm_size size) {
-    const struct product product = neon_gemm_product(&in, bias, rq, size);
+    const struct product product = neon_gemm_product(&in, bias, rq, size, size.depth << 14);
 
     dotprod_product_s4(out, &product, packed, bias, size.rows);
 }

@@ -316,9 +316,10 @@ struct product {
     enum ending ending;
 };
 
-/** Of a matrix; @in lives as long. */
+/** Of a matrix, no sum of which is further from its bias than @reach; @in lives as long. */
 INLINE struct product neon_gemm_product(const int8_t *const *in, const int32_t *bias,
-                                        const struct requant *rq, struct gemm_size size) {
+                                        const struct requant *rq, struct gemm_size size,
+                                        size_t reach) {
     return (struct product){
         .in = { .runs = in,
                 .n_runs = 1,
@@ -328,7 +329,7 @@ INLINE struct product neon_gemm_product(const int8_t *const *in, const int32_t *
                 .room = size.rows * size.depth },
         .rq = rq,
         .cols = size.cols,
-        .ending = neon_ending(rq, bias, size.cols, size.depth << 14, size.rows >= LANES),
+        .ending = neon_ending(rq, bias, size.cols, reach, size.rows >= LANES),
     };
 }
 
@@ -378,6 +379,9 @@ size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4);
 /** Fill zeroed @packed from @weight [cols, n_runs, run]. */
 void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
                bool int4);
+
+/** How far from its bias a sum may be, with these packed weights. */
+size_t neon_reach(const void *packed);
 
 /** As the fields of struct conv_kernel, for 3 x 3 at stride 1 on images that are not small. */
 bool neon_winograd_takes(const struct conv_size *size);

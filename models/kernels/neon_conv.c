@@ -140,7 +140,7 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
         .in = neon_strip_runs(runs, strip, size),
         .rq = rq,
         .cols = size->out_channels,
-        .ending = neon_ending(rq, bias, size->out_channels, depth_of(size) << 14, true),
+        .ending = neon_ending(rq, bias, size->out_channels, neon_reach(packed), true),
     };
     int8_t *patches = strip + neon_strip_bytes(size);
 

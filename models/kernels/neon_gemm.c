@@ -3,11 +3,14 @@
  * Matrix products with NEON: a tile of 2 rows x 16 columns, each sum in a lane. Inputs are loaded
  * in pairs into all lanes (LD4R: four such), weights lie as pairs of 4 columns. Two products of
  * int8 fit into an int16 (SMULL, SMLAL2), unless both weights are -128, and are then added in pairs
- * to int32 (SADALP): 16 products in three instructions.
+ * to int32 (SADALP): 16 products in three instructions. Where weights are small, as all of int4
+ * are, four products fit: 32 in five instructions.
  *
  * Weights lie in fours along the depth of each run, a vector for 4 columns, the vectors of a block
  * side by side: of 16 columns, at the end of 8 or 4. int4: an even number of fours, two a vector.
  */
+#include <stdlib.h>
+
 #include "models/kernels/neon.h"
 
 enum {
@@ -18,11 +21,29 @@ enum {
     EIGHT = 8, /* of depth, that LD4R loads */
     HEADER_BYTES = BLOCK,
     UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
+    FIT_MOST = 255,           /* sum of weights, which times 128 fits into int16 */
+};
+
+/* What weights are multiplied, and how many of their products are added as int16. */
+enum how { INT8_TWO, INT8_FOUR, INT4 };
+
+/* Weights [cols, n_runs, run]. */
+struct shape {
+    size_t cols, n_runs, run;
+    bool int4;
 };
 
 /* Begins the packed weights. */
 struct header {
-    int32_t careful; /* there are pairs of -128 */
+    uint32_t most; /* the largest sum of a column's weights without their signs */
+};
+
+/* How many products are added as int16. */
+enum fit { FIT_FOUR, FIT_TWO, FIT_ONE };
+
+/* Begins the weights of a block. */
+struct block {
+    uint32_t fit;
 };
 
 /* How many fours of a run are multiplied. */
@@ -35,43 +56,96 @@ static size_t block_vectors(size_t cols) {
     return cols > 3 * LANES ? TILE_VECTORS : cols > LANES ? 2 : 1;
 }
 
-static size_t vectors_bytes(size_t vectors, size_t n_runs, size_t run, bool int4) {
-    return vectors * n_runs * fours(run, int4) * (int4 ? BLOCK / 2 : BLOCK);
+/* Weights of @vectors x 4 columns. */
+static size_t vectors_bytes(size_t vectors, const struct shape *shape) {
+    return vectors * shape->n_runs * fours(shape->run, shape->int4) *
+           (shape->int4 ? BLOCK / 2 : BLOCK);
+}
+
+/* The first column of the block that column @c is in. */
+static size_t block_of(size_t cols, size_t c) {
+    const size_t first = c / BLOCK * BLOCK, eight = 2 * LANES;
+
+    return block_vectors(cols - first) == 2 && c - first >= eight ? first + eight : first;
+}
+
+/* Where the block lies that begins with column @first. */
+static size_t block_at(const struct shape *shape, size_t first) {
+    return HEADER_BYTES + parts(first, BLOCK) * BLOCK + vectors_bytes(first / LANES, shape);
 }
 
 /* Where weight @d of run @k of column @c is; for int4 the byte that it shares. */
-static size_t weight_at(size_t cols, size_t n_runs, size_t run, bool int4, size_t c, size_t k,
-                        size_t d) {
-    const size_t whole = c / BLOCK * BLOCK, eight = 2 * LANES;
-    const bool last = block_vectors(cols - whole) == 2 && c - whole >= eight;
-    const size_t first = last ? whole + eight : whole, vectors = block_vectors(cols - first);
-    const size_t four = k * fours(run, int4) + d / FOUR;
-    const size_t vector = (int4 ? four / 2 : four) * vectors + (c - first) / LANES;
+static size_t weight_at(const struct shape *shape, size_t c, size_t k, size_t d) {
+    const size_t first = block_of(shape->cols, c), vectors = block_vectors(shape->cols - first);
+    const size_t four = k * fours(shape->run, shape->int4) + d / FOUR;
+    const size_t vector = (shape->int4 ? four / 2 : four) * vectors + (c - first) / LANES;
 
-    return HEADER_BYTES + vectors_bytes(first / LANES, n_runs, run, int4) + vector * BLOCK +
-           d % FOUR / PAIR * (BLOCK / 2) + c % LANES * PAIR + d % PAIR;
+    return block_at(shape, first) + BLOCK + vector * BLOCK + d % FOUR / PAIR * (BLOCK / 2) +
+           c % LANES * PAIR + d % PAIR;
 }
 
 size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
-    return HEADER_BYTES + vectors_bytes(parts(cols, LANES), n_runs, run, int4);
+    const struct shape shape = { cols, n_runs, run, int4 };
+    const size_t last = block_of(cols, cols - 1);
+
+    return block_at(&shape, last) + BLOCK + vectors_bytes(block_vectors(cols - last), &shape);
+}
+
+/* How the products of a run fit. */
+static enum fit fit_of(const int8_t *weight, size_t run) {
+    enum fit fit = FIT_FOUR;
+    int32_t sums[PAIR] = { 0 }; /* of what comes together in a lane */
+
+    for (size_t d = 0; d < run; d++) {
+        sums[d % PAIR] = (d % EIGHT < PAIR ? 0 : sums[d % PAIR]) + abs(weight[d]);
+        if (d % FOUR >= PAIR && weight[d] == INT8_MIN && weight[d - PAIR] == INT8_MIN)
+            return FIT_ONE;
+        if (sums[d % PAIR] > FIT_MOST)
+            fit = FIT_TWO;
+    }
+    return fit;
+}
+
+static void pack_run(uint8_t *out, const int8_t *weight, const struct shape *shape, size_t c,
+                     size_t k) {
+    for (size_t d = 0; d < shape->run; d++) {
+        const size_t at = weight_at(shape, c, k, d);
+        const uint8_t w = (uint8_t) weight[d];
+
+        out[at] = shape->int4 ? (uint8_t) (out[at] | (w & 15) << (d / FOUR % 2 * 4)) : w;
+    }
 }
 
 void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
                bool int4) {
+    const struct shape shape = { cols, n_runs, run, int4 };
     struct header header = { 0 };
-    uint8_t *out = packed;
 
-    for (size_t c = 0; c < cols; c++)
-        for (size_t k = 0; k < n_runs; k++, weight += run)
-            for (size_t d = 0; d < run; d++) {
-                const size_t at = weight_at(cols, n_runs, run, int4, c, k, d);
-                const uint8_t w = (uint8_t) weight[d];
+    for (size_t c = 0; c < cols; c++) {
+        uint8_t *at = (uint8_t *) packed + block_at(&shape, block_of(cols, c));
+        struct block block;
+        uint32_t sum = 0;
 
-                out[at] = int4 ? (uint8_t) (out[at] | (w & 15) << (d / FOUR % 2 * 4)) : w;
-                if (weight[d] == INT8_MIN && d % FOUR >= PAIR && weight[d - PAIR] == INT8_MIN)
-                    header.careful = true;
-            }
+        (void) memcpy(&block, at, sizeof(block));
+        for (size_t k = 0; k < n_runs; k++, weight += run) {
+            const enum fit fit = fit_of(weight, run);
+
+            block.fit = fit > block.fit ? fit : block.fit;
+            for (size_t d = 0; d < run; d++)
+                sum += (uint32_t) abs(weight[d]);
+            pack_run(packed, weight, &shape, c, k);
+        }
+        (void) memcpy(at, &block, sizeof(block));
+        header.most = sum > header.most ? sum : header.most;
+    }
     (void) memcpy(packed, &header, sizeof(header));
+}
+
+size_t neon_reach(const void *packed) {
+    struct header header;
+
+    (void) memcpy(&header, packed, sizeof(header));
+    return (size_t) header.most << 7; /* inputs go to -128 */
 }
 
 /* The next @vectors vectors of weights. */
@@ -92,23 +166,26 @@ INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t vectors
     return at;
 }
 
-/* Add four inputs, pairs in all lanes, times 4 columns in each vector. */
-INLINE void add_four(int32x4_t *sums, int16x8_t first, int16x8_t second, const int8x16_t *w,
-                     size_t vectors) {
-    const int8x8_t a = vget_low_s8(vreinterpretq_s8_s16(first));
-    const int8x16_t b = vreinterpretq_s8_s16(second);
+/* Four inputs, pairs in all lanes, times 4 columns. */
+INLINE int16x8_t multiply_four(int16x8_t first, int16x8_t second, int8x16_t w) {
+    const int8x16_t a = vreinterpretq_s8_s16(first), b = vreinterpretq_s8_s16(second);
 
-    UNROLL
-    for (size_t v = 0; v < vectors; v++)
-        sums[v] = vpadalq_s16(sums[v], vmlal_high_s8(vmull_s8(a, vget_low_s8(w[v])), b, w[v]));
+    return vmlal_s8(vmull_high_s8(b, w), vget_low_s8(a), vget_low_s8(w));
+}
+
+/* The same added to the products of four others. */
+INLINE int16x8_t add_four(int16x8_t sums, int16x8_t first, int16x8_t second, int8x16_t w) {
+    const int8x16_t a = vreinterpretq_s8_s16(first), b = vreinterpretq_s8_s16(second);
+
+    return vmlal_s8(vmlal_high_s8(sums, b, w), vget_low_s8(a), vget_low_s8(w));
 }
 
 /* Add eight inputs of each row. */
 INLINE const int8_t *add_eight(int32x4_t (*sums)[TILE_VECTORS], const int8_t **in,
-                               const int8_t *weights, size_t rows, size_t vectors, bool int4) {
+                               const int8_t *weights, size_t rows, size_t vectors, enum how how) {
     int8x16_t low[TILE_VECTORS], high[TILE_VECTORS];
 
-    if (int4) {
+    if (how == INT4) {
         weights = load_weights(high, weights, vectors);
         UNROLL
         for (size_t v = 0; v < vectors; v++) {
@@ -125,8 +202,20 @@ INLINE const int8_t *add_eight(int32x4_t (*sums)[TILE_VECTORS], const int8_t **i
 
         in[r] += EIGHT;
         __asm__("" : "+r"(in[r]));
-        add_four(sums[r], x.val[0], x.val[1], low, vectors);
-        add_four(sums[r], x.val[2], x.val[3], high, vectors);
+        if (how == INT8_TWO) {
+            UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = vpadalq_s16(sums[r][v], multiply_four(x.val[0], x.val[1], low[v]));
+            UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = vpadalq_s16(sums[r][v], multiply_four(x.val[2], x.val[3], high[v]));
+        } else {
+            UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] =
+                    vpadalq_s16(sums[r][v], add_four(multiply_four(x.val[0], x.val[1], low[v]),
+                                                     x.val[2], x.val[3], high[v]));
+        }
     }
     return weights;
 }
@@ -141,7 +230,9 @@ INLINE const int8_t *add_last_four(int32x4_t (*sums)[TILE_VECTORS], const int8_t
     for (size_t r = 0; r < rows; r++) {
         const int16x8x2_t x = vld2q_dup_s16((const void *) in[r]);
 
-        add_four(sums[r], x.val[0], x.val[1], w, vectors);
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            sums[r][v] = vpadalq_s16(sums[r][v], multiply_four(x.val[0], x.val[1], w[v]));
     }
     return weights;
 }
@@ -149,21 +240,21 @@ INLINE const int8_t *add_last_four(int32x4_t (*sums)[TILE_VECTORS], const int8_t
 /* Add a run of each row; what is behind its last eight is in @last, if that may not be read. */
 INLINE const int8_t *add_run(int32x4_t (*sums)[TILE_VECTORS], const int8_t **in, const int8_t *last,
                              const int8_t *weights, size_t run, size_t rows, size_t vectors,
-                             bool int4) {
+                             enum how how) {
     const size_t rest = run % EIGHT;
 
     for (size_t n = run / (2 * EIGHT); n > 0; n--) {
-        weights = add_eight(sums, in, weights, rows, vectors, int4);
-        weights = add_eight(sums, in, weights, rows, vectors, int4);
+        weights = add_eight(sums, in, weights, rows, vectors, how);
+        weights = add_eight(sums, in, weights, rows, vectors, how);
     }
     if (run & EIGHT)
-        weights = add_eight(sums, in, weights, rows, vectors, int4);
+        weights = add_eight(sums, in, weights, rows, vectors, how);
     if (rest == 0)
         return weights;
     if (last)
         in[0] = last;
-    if (int4 || rest > FOUR)
-        return add_eight(sums, in, weights, rows, vectors, int4);
+    if (how == INT4 || rest > FOUR)
+        return add_eight(sums, in, weights, rows, vectors, how);
     return add_last_four(sums, in, weights, rows, vectors);
 }
 
@@ -181,7 +272,7 @@ INLINE void begin(int32x4_t (*sums)[TILE_VECTORS], const int32_t *bias, size_t r
 /* @rows rows of sums, which begin @at, of a block of @vectors vectors. */
 INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const int8_t *last,
                  const int8_t *weights, const struct columns *columns, size_t rows, size_t vectors,
-                 bool int4) {
+                 enum how how) {
     const int8_t *const *runs = p->in.runs, *const *end = runs + p->in.n_runs;
     int32x4_t sums[TILE_ROWS][TILE_VECTORS];
 
@@ -192,7 +283,7 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
         UNROLL
         for (size_t r = 0; r < rows; r++)
             in[r] = *runs + at[r];
-        weights = add_run(sums, in, last, weights, p->in.run, rows, vectors, int4);
+        weights = add_run(sums, in, last, weights, p->in.run, rows, vectors, how);
     }
     neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
 }
@@ -232,7 +323,7 @@ INLINE void finish(int8_t *out, size_t pitch, int32x4_t (*sums)[TILE_VECTORS], s
 
 /* Pairs of rows of one run, one behind the other, with less around them than tile() has. */
 INLINE void pairs_as(int8_t *out, const struct product *p, const int8_t *weights,
-                     const struct columns *columns, size_t rows, size_t vectors,
+                     const struct columns *columns, size_t rows, size_t vectors, enum how how,
                      enum ending ending) {
     const struct requant limits = { .zero_point = p->rq->zero_point,
                                     .min = p->rq->min,
@@ -246,55 +337,56 @@ INLINE void pairs_as(int8_t *out, const struct product *p, const int8_t *weights
         int32x4_t sums[TILE_ROWS][TILE_VECTORS];
 
         begin(sums, some.bias, TILE_ROWS, vectors);
-        (void) add_run(sums, at, NULL, weights, run, TILE_ROWS, vectors, false);
+        (void) add_run(sums, at, NULL, weights, run, TILE_ROWS, vectors, how);
         finish(out, cols, sums, TILE_ROWS, vectors, &some, &limits, ending);
         out += TILE_ROWS * cols;
     }
 }
 
-static __attribute__((noinline)) void relu_pairs(int8_t *out, const struct product *p,
-                                                 const int8_t *weights,
-                                                 const struct columns *columns, size_t rows) {
-    if (columns->n == BLOCK)
-        pairs_as(out, p, weights, columns, rows, TILE_VECTORS, ENDING_RELU);
+static void pairs(int8_t *out, const struct product *p, const int8_t *weights,
+                  const struct columns *columns, size_t rows, enum how how) {
+    const bool relu = p->ending == ENDING_RELU, four = how == INT8_FOUR;
+
+    if (columns->n == BLOCK && relu && four)
+        pairs_as(out, p, weights, columns, rows, 4, INT8_FOUR, ENDING_RELU);
+    else if (columns->n == BLOCK && relu)
+        pairs_as(out, p, weights, columns, rows, 4, INT8_TWO, ENDING_RELU);
+    else if (columns->n == BLOCK && four)
+        pairs_as(out, p, weights, columns, rows, 4, INT8_FOUR, ENDING_RIGHT);
+    else if (columns->n == BLOCK)
+        pairs_as(out, p, weights, columns, rows, 4, INT8_TWO, ENDING_RIGHT);
+    else if (relu)
+        pairs_as(out, p, weights, columns, rows, 2, INT8_TWO, ENDING_RELU);
     else
-        pairs_as(out, p, weights, columns, rows, 2, ENDING_RELU);
+        pairs_as(out, p, weights, columns, rows, 2, INT8_TWO, ENDING_RIGHT);
 }
 
-static __attribute__((noinline)) void right_pairs(int8_t *out, const struct product *p,
-                                                  const int8_t *weights,
-                                                  const struct columns *columns, size_t rows) {
-    if (columns->n == BLOCK)
-        pairs_as(out, p, weights, columns, rows, TILE_VECTORS, ENDING_RIGHT);
-    else
-        pairs_as(out, p, weights, columns, rows, 2, ENDING_RIGHT);
-}
-
-/* Copies of what all tiles share are out of reach of what is stored. */
+/*
+ * All rows of a block, int8 weights: what it can in pairs(). Copies of what all tiles share are out
+ * of reach of what is stored.
+ */
 INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weights,
-                  const struct columns *shared_columns, size_t rows, size_t vectors, bool int4) {
+                  const struct columns *shared_columns, size_t rows, size_t vectors, enum how how) {
+    const enum how tile_how = how == INT4 ? INT4 : INT8_TWO;
     const struct requant rq = *shared->rq;
     const struct columns columns = *shared_columns;
     struct product p = *shared;
     const size_t run = p.in.run, rest = run % EIGHT;
-    const size_t roomy = neon_roomy(&p.in, rows, fours(run, int4) * FOUR);
+    const size_t roomy = neon_roomy(&p.in, rows, fours(run, how == INT4) * FOUR);
     struct cursor cursor = { 0 };
     size_t at[TILE_ROWS], r = 0;
 
     p.rq = &rq;
-    if (!int4 && vectors > 1 && columns.n == vectors * LANES && p.in.n_runs == 1 &&
+    if (how != INT4 && vectors > 1 && columns.n == vectors * LANES && p.in.n_runs == 1 &&
         rows <= p.in.width && p.ending != ENDING_ANY) {
         r = roomy / TILE_ROWS * TILE_ROWS;
-        if (p.ending == ENDING_RELU)
-            relu_pairs(out, &p, weights, &columns, r);
-        else
-            right_pairs(out, &p, weights, &columns, r);
+        pairs(out, &p, weights, &columns, r, how);
         out += r * p.cols;
         cursor = (struct cursor){ r, r * p.in.pitch };
     }
-    for (; !int4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
+    for (; how != INT4 && r + TILE_ROWS <= roomy; r += TILE_ROWS, out += TILE_ROWS * p.cols) {
         neon_rows_at(at, &p.in, &cursor, TILE_ROWS);
-        tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, vectors, int4);
+        tile(out, &p, at, NULL, weights, &columns, TILE_ROWS, vectors, INT8_TWO);
     }
     for (; r < rows; r++, out += p.cols) {
         int8_t last[EIGHT] = { 0 };
@@ -302,7 +394,7 @@ INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weigh
         neon_rows_at(at, &p.in, &cursor, 1);
         if (r >= roomy) /* then there is one run */
             (void) memcpy(last, p.in.runs[0] + at[0] + run - rest, rest);
-        tile(out, &p, at, r < roomy ? NULL : last, weights, &columns, 1, vectors, int4);
+        tile(out, &p, at, r < roomy ? NULL : last, weights, &columns, 1, vectors, tile_how);
     }
 }
 
@@ -325,115 +417,138 @@ static void unpack(int8_t *out, const int8_t *weights, size_t n_runs, size_t run
         }
 }
 
+/* All rows of a block; @how is no constant for int8. */
 INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
-                  const struct columns *columns, size_t rows, size_t vectors, bool int4) {
+                  const struct columns *columns, size_t rows, size_t vectors, enum how how) {
+    const struct shape shape = { .n_runs = p->in.n_runs, .run = p->in.run };
     int8_t unpacked[UNPACKED_BYTES];
 
-    if (!int4 || rows < TILE_ROWS ||
-        vectors_bytes(vectors, p->in.n_runs, p->in.run, false) > UNPACKED_BYTES) {
-        tiles(out, p, weights, columns, rows, vectors, int4);
+    if (how != INT4 || rows < TILE_ROWS || vectors_bytes(vectors, &shape) > UNPACKED_BYTES) {
+        tiles(out, p, weights, columns, rows, vectors, how);
         return;
     }
     unpack(unpacked, weights, p->in.n_runs, p->in.run, vectors);
-    tiles(out, p, unpacked, columns, rows, vectors, false);
+    tiles(out, p, unpacked, columns, rows, vectors, INT8_FOUR);
 }
 
-/* One row of whole blocks of 16 columns, with less around them than tile() has. */
-INLINE void line_as(int8_t *out, const struct product *p, const int8_t *weights,
-                    const int32_t *bias, size_t cols, bool int4, enum ending ending) {
-    const struct requant rq = *p->rq;
-    const size_t run = p->in.run;
-    const int8_t *in = p->in.runs[0];
+static struct block block_header(const int8_t *at) {
+    struct block block;
 
-    for (size_t c = 0; c < cols; c += BLOCK) {
+    (void) memcpy(&block, at, sizeof(block));
+    return block;
+}
+
+/* One row of blocks @at like the first, of columns from @first on, with less around them than
+ * tile() has; returns how many columns. */
+INLINE size_t line_as(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
+                      size_t first, enum how how, enum ending ending) {
+    const struct shape shape = { p->cols, 1, p->in.run, how == INT4 };
+    const size_t bytes = BLOCK + vectors_bytes(TILE_VECTORS, &shape);
+    const uint32_t fit = block_header(at).fit;
+    const struct requant rq = *p->rq;
+    const int8_t *in = p->in.runs[0];
+    size_t c = first;
+
+    for (; c + BLOCK <= shape.cols && block_header(at).fit == fit; c += BLOCK, at += bytes) {
         const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, BLOCK };
-        const int8_t *at[TILE_ROWS] = { in };
+        const int8_t *from[TILE_ROWS] = { in };
         int32x4_t sums[1][TILE_VECTORS];
 
         begin(sums, columns.bias, 1, TILE_VECTORS);
-        weights = add_run(sums, at, NULL, weights, run, 1, TILE_VECTORS, int4);
+        (void) add_run(sums, from, NULL, at + BLOCK, shape.run, 1, TILE_VECTORS, how);
         finish(out + c, 0, sums, 1, TILE_VECTORS, &columns, &rq, ending);
     }
+    return c - first;
 }
 
-static __attribute__((noinline)) void line(int8_t *out, const struct product *p,
-                                           const int8_t *weights, const int32_t *bias, size_t cols,
-                                           bool int4) {
-    if (int4 && p->ending == ENDING_RELU)
-        line_as(out, p, weights, bias, cols, true, ENDING_RELU);
-    else if (int4)
-        line_as(out, p, weights, bias, cols, true, ENDING_RIGHT);
-    else if (p->ending == ENDING_RELU)
-        line_as(out, p, weights, bias, cols, false, ENDING_RELU);
-    else
-        line_as(out, p, weights, bias, cols, false, ENDING_RIGHT);
+static size_t line(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
+                   size_t c, enum how how) {
+    if (how == INT4 && p->ending == ENDING_RELU)
+        return line_as(out, p, at, bias, c, INT4, ENDING_RELU);
+    if (how == INT4)
+        return line_as(out, p, at, bias, c, INT4, ENDING_RIGHT);
+    if (how == INT8_FOUR && p->ending == ENDING_RELU)
+        return line_as(out, p, at, bias, c, INT8_FOUR, ENDING_RELU);
+    if (how == INT8_FOUR)
+        return line_as(out, p, at, bias, c, INT8_FOUR, ENDING_RIGHT);
+    if (p->ending == ENDING_RELU)
+        return line_as(out, p, at, bias, c, INT8_TWO, ENDING_RELU);
+    return line_as(out, p, at, bias, c, INT8_TWO, ENDING_RIGHT);
 }
 
-INLINE void product(int8_t *out, const struct product *p, const int8_t *weights,
-                    const int32_t *bias, size_t rows, bool int4) {
-    const size_t run = p->in.run;
-    size_t c = 0;
-
-    if (rows == 1 && p->in.n_runs == 1 && run % EIGHT == 0 && p->ending != ENDING_ANY) {
-        c = p->cols / BLOCK * BLOCK;
-        line(out, p, weights, bias, c, int4);
-        weights += c / BLOCK * vectors_bytes(TILE_VECTORS, 1, run, int4);
-    }
-    while (c < p->cols) {
-        const size_t vectors = block_vectors(p->cols - c);
-        struct some_columns some;
-        struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
-
-        columns.n = least(columns.n, vectors * LANES);
-        if (vectors == 4)
-            panel(out + c, p, weights, &columns, rows, 4, int4);
-        else if (vectors == 2)
-            panel(out + c, p, weights, &columns, rows, 2, int4);
-        else
-            panel(out + c, p, weights, &columns, rows, 1, int4);
-        weights += vectors_bytes(vectors, p->in.n_runs, run, int4);
-        c += vectors * LANES;
-    }
-}
-
-/* All of it one by one, for weights that the tiles cannot do. */
+/* Columns [c, c + n) one by one, for weights that the tiles cannot do. */
 static void plain(int8_t *out, const struct product *p, const int8_t *packed, const int32_t *bias,
-                  size_t rows) {
-    const struct lines *in = &p->in;
+                  size_t rows, size_t c, size_t n) {
+    const struct shape shape = { p->cols, p->in.n_runs, p->in.run, false };
+    const struct requant *rq = p->rq;
     struct cursor cursor = { 0 };
     size_t at[1];
 
     for (size_t r = 0; r < rows; r++) {
-        neon_rows_at(at, in, &cursor, 1);
-        for (size_t c = 0; c < p->cols; c++, out++) {
-            uint32_t sum = (uint32_t) bias[c];
+        neon_rows_at(at, &p->in, &cursor, 1);
+        for (size_t i = c; i < c + n; i++) {
+            uint32_t sum = (uint32_t) bias[i];
             int32_t y;
 
-            for (size_t k = 0; k < in->n_runs; k++)
-                for (size_t d = 0; d < in->run; d++)
-                    sum += (uint32_t) (in->runs[k][at[0] + d] *
-                                       packed[weight_at(p->cols, in->n_runs, in->run, false, c, k,
-                                                        d)]);
-            y = mbqm((int32_t) sum, (struct factor){ p->rq->multiplier[c], p->rq->shift[c] });
-            *out = (int8_t) clamp_to(wrap_add(y, p->rq->zero_point), p->rq->min, p->rq->max);
+            for (size_t k = 0; k < shape.n_runs; k++)
+                for (size_t d = 0; d < shape.run; d++)
+                    sum +=
+                        (uint32_t) (p->in.runs[k][at[0] + d] * packed[weight_at(&shape, i, k, d)]);
+            y = mbqm((int32_t) sum, (struct factor){ rq->multiplier[i], rq->shift[i] });
+            out[r * p->cols + i] = (int8_t) clamp_to(wrap_add(y, rq->zero_point), rq->min, rq->max);
         }
+    }
+}
+
+/* All rows of the block @at of columns from @c on. */
+INLINE void block_rows(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
+                       size_t rows, size_t c, enum how how) {
+    const size_t vectors = block_vectors(p->cols - c);
+    struct some_columns some;
+    struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
+
+    columns.n = least(columns.n, vectors * LANES);
+    if (vectors == 4)
+        panel(out + c, p, at + BLOCK, &columns, rows, 4, how);
+    else if (vectors == 2)
+        panel(out + c, p, at + BLOCK, &columns, rows, 2, how);
+    else
+        panel(out + c, p, at + BLOCK, &columns, rows, 1, how);
+}
+
+INLINE void product(int8_t *out, const struct product *p, const int8_t *packed, const int32_t *bias,
+                    size_t rows, bool int4) {
+    const struct shape shape = { p->cols, p->in.n_runs, p->in.run, int4 };
+    const size_t bytes = vectors_bytes(1, &shape), cols = p->cols;
+    const bool is_line =
+        rows == 1 && shape.n_runs == 1 && shape.run % EIGHT == 0 && p->ending != ENDING_ANY;
+    const int8_t *at = packed + HEADER_BYTES;
+    size_t n;
+
+    for (size_t c = 0; c < cols; c += n) {
+        const size_t vectors = block_vectors(cols - c);
+        const uint32_t fit = block_header(at).fit;
+        const enum how how = int4 ? INT4 : fit == FIT_FOUR ? INT8_FOUR : INT8_TWO;
+
+        n = least(vectors * LANES, cols - c);
+        if (fit == FIT_ONE)
+            plain(out, p, packed, bias, rows, c, n);
+        else if (is_line && n == BLOCK)
+            n = line(out, p, at, bias, c, how);
+        else
+            block_rows(out, p, at, bias, rows, c, how);
+        at += parts(n, BLOCK) * BLOCK + parts(n, LANES) * bytes;
     }
 }
 
 void neon_product_s8(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
                      size_t rows) {
-    struct header header;
-
-    (void) memcpy(&header, packed, sizeof(header));
-    if (header.careful)
-        plain(out, p, packed, bias, rows);
-    else
-        product(out, p, (const int8_t *) packed + HEADER_BYTES, bias, rows, false);
+    product(out, p, packed, bias, rows, false);
 }
 
 void neon_product_s4(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
                      size_t rows) {
-    product(out, p, (const int8_t *) packed + HEADER_BYTES, bias, rows, true);
+    product(out, p, packed, bias, rows, true);
 }
 
 static size_t bytes_s8(size_t cols, size_t depth) {
@@ -454,14 +569,14 @@ static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t dept
 
 static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, struct gemm_size size) {
-    const struct product product = neon_gemm_product(&in, bias, rq, size);
+    const struct product product = neon_gemm_product(&in, bias, rq, size, neon_reach(packed));
 
     neon_product_s8(out, &product, packed, bias, size.rows);
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, struct gemm_size size) {
-    const struct product product = neon_gemm_product(&in, bias, rq, size);
+    const struct product product = neon_gemm_product(&in, bias, rq, size, neon_reach(packed));
 
     neon_product_s4(out, &product, packed, bias, size.rows);
 }

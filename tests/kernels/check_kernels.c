@@ -57,31 +57,58 @@ static size_t random_size(size_t max) {
     return n < max ? n : max;
 }
 
-/* Uniform, or nothing but the ends of the range. */
-static void fill_values(int8_t *values, size_t n, int32_t low, int32_t high) {
-    const bool extreme = random_to(4) == 0;
+/* What values are of a range; also of weights and inputs at once, for the largest sums there are.
+ */
+enum fill { FILL_ANY, FILL_ENDS, FILL_LOWEST };
 
-    for (size_t i = 0; i < n; i++)
-        values[i] = (int8_t) (extreme ? (random_to(2) ? low : high)
-                                      : low + (int32_t) random_to((size_t) (high - low + 1)));
+static enum fill random_fill(void) {
+    const size_t i = random_to(4);
+
+    return i == 0 ? FILL_LOWEST : i == 1 ? FILL_ENDS : FILL_ANY;
 }
 
+static void fill_as(int8_t *values, size_t n, int32_t low, int32_t high, enum fill fill) {
+    for (size_t i = 0; i < n; i++)
+        values[i] =
+            (int8_t) (fill == FILL_LOWEST ? low
+                      : fill == FILL_ENDS ? (random_to(2) ? low : high)
+                                          : low + (int32_t) random_to((size_t) (high - low + 1)));
+}
+
+static void fill_values(int8_t *values, size_t n, int32_t low, int32_t high) {
+    fill_as(values, n, low, high, random_fill());
+}
+
+/* Inputs and weights; these all small half of the time, so that more products fit where they are
+ * added. */
+static void fill_both(size_t n_in, size_t n_weights, int32_t low, int32_t high) {
+    static const int32_t small[] = { 8, 64 };
+    const int32_t most = random_to(2) ? small[random_to(sizeof(small) / sizeof(*small))] : 128;
+    const enum fill fill = random_fill();
+
+    fill_as(buffers.in, n_in, -128, 127, fill);
+    fill_as(buffers.weight, n_weights, low < -most ? -most : low, high > most ? most : high,
+            random_to(2) ? fill : random_fill());
+}
+
+/* Half of the time as layers have it: all factors small, biases near the sums, often ReLU. */
 static struct requant random_requant(size_t channels) {
+    const bool usual = random_to(2) == 0, relu = usual && random_to(2) == 0;
     const int32_t a = (int32_t) random_to(256) - 128, b = (int32_t) random_to(256) - 128;
-    const bool clamp = random_to(2) == 0;
+    const bool clamp = !relu && random_to(2) == 0;
 
     for (size_t c = 0; c < channels; c++) {
-        buffers.bias[c] = (int32_t) next_random() >> random_to(24);
+        buffers.bias[c] = (int32_t) next_random() >> (usual ? 14 + random_to(10) : random_to(24));
         buffers.multiplier[c] =
             random_to(20) == 0 ? 0 : (int32_t) ((1u << 30) + next_random() % (1u << 30));
-        buffers.shift[c] = (int32_t) random_to(20) - 18;
+        buffers.shift[c] = usual ? -5 - (int32_t) random_to(8) : (int32_t) random_to(20) - 18;
         if (buffers.multiplier[c] == 0)
             buffers.shift[c] = 0;
     }
     return (struct requant){
         .multiplier = buffers.multiplier,
         .shift = buffers.shift,
-        .zero_point = (int32_t) random_to(256) - 128,
+        .zero_point = relu ? -128 : (int32_t) random_to(256) - 128,
         .min = !clamp  ? -128
                : a < b ? a
                        : b,
@@ -247,8 +274,7 @@ static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high
     void *packed = calloc(kernel->packed_bytes(size.cols, size.depth) + 1, 1);
     bool good;
 
-    fill_values(buffers.in, size.rows * size.depth, -128, 127);
-    fill_values(buffers.weight, size.cols * size.depth, low, high);
+    fill_both(size.rows * size.depth, size.cols * size.depth, low, high);
     naive_gemm(&rq, size);
     kernel->pack(packed, buffers.weight, size.cols, size.depth);
     kernel->run(begin(), buffers.in, packed, buffers.bias, &rq, size);
@@ -330,8 +356,8 @@ static bool try_conv(const struct conv_kernel *kernel, int32_t low, int32_t high
     uint8_t *scratch = malloc(scratch_bytes + GUARD_BYTES);
     bool good = true;
 
-    fill_values(buffers.in, (size_t) (w->in_h * w->in_w) * size->in_channels, -128, 127);
-    fill_values(buffers.weight, size->out_channels * depth, low, high);
+    fill_both((size_t) (w->in_h * w->in_w) * size->in_channels, size->out_channels * depth, low,
+              high);
     (void) memset(scratch, GUARD, scratch_bytes + GUARD_BYTES);
     naive_conv(&rq, size);
     kernel->pack(packed, buffers.weight, size);
@@ -397,8 +423,7 @@ static bool try_depthwise(const struct depthwise_kernel *kernel, int32_t low, in
     void *packed = calloc(kernel->packed_bytes(taps, size->channels) + 1, 1);
     bool good;
 
-    fill_values(buffers.in, in_pixels * size->channels / size->multiplier, -128, 127);
-    fill_values(buffers.weight, taps * size->channels, low, high);
+    fill_both(in_pixels * size->channels / size->multiplier, taps * size->channels, low, high);
     naive_depthwise(&rq, size);
     kernel->pack(packed, buffers.weight, taps, size->channels);
     kernel->run(begin(), buffers.in, packed, buffers.bias, &rq, size);
