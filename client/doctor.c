@@ -176,7 +176,8 @@ static void check_sensor(struct doctor *doctor, const json_t *sensor) {
             *reason ? reason : "no reason was given");
     else if (field_number(sensor, "quality") < QUALITY_LOW)
         add(doctor, check, note,
-            "`sudo lookoutctl look` shows what comes; perhaps it is only night", "%s", figures);
+            "`sudo lookoutctl look` shows what comes; perhaps it is only night, or quiet", "%s",
+            figures);
     else if (hours > 0 && n_gaps > GAPS_PER_HOUR && n_gaps / hours > GAPS_PER_HOUR)
         add(doctor, check, warning, what_to_do_about("frequent gaps"), "%s; %.0f gaps an hour",
             figures, n_gaps / hours);
