@@ -148,34 +148,42 @@ INLINE void multiply_lane(int32x4_t *sums, int16x8_t w, int16x8_t x, size_t lane
     }
 }
 
-/* The weights of 4 input channels. */
+/* The weights of 4 input channels from @first on; @begin: added to nothing yet. */
 INLINE const int16_t *multiply_four(int32x4_t (*sums)[2], const int16_t *weights,
-                                    const int16x8_t *x, size_t first) {
+                                    const int16x8_t *x, size_t first, bool begin) {
     const int16x8x4_t w = vld1q_s16_x4(weights);
 
     weights += 4 * COLS;
     __asm__("" : "+r"(weights)); /* so that the load itself moves on */
     UNROLL
-    for (size_t i = 0; i < 4; i++)
+    for (size_t t = 0; begin && t < TILES; t++) {
+        sums[t][0] = vmull_laneq_s16(vget_low_s16(w.val[0]), x[t], 0);
+        sums[t][1] = vmull_high_laneq_s16(w.val[0], x[t], 0);
+    }
+    UNROLL
+    for (size_t i = begin; i < 4; i++)
         UNROLL
     for (size_t t = 0; t < TILES; t++)
         multiply_lane(sums[t], w.val[i], x[t], first + i);
     return weights;
 }
 
+/* The weights of 8 input channels, which @v is [tiles] of. */
+INLINE const int16_t *multiply_eight(int32x4_t (*sums)[2], const int16_t *weights,
+                                     const int16x8_t *v, bool begin) {
+    const int16x8_t x[TILES] = { v[0], v[1], v[2], v[3] };
+
+    weights = multiply_four(sums, weights, x, 0, begin);
+    return multiply_four(sums, weights, x, 4, false);
+}
+
 /* One point of 4 tiles and 8 columns: @v is [depth / 8][tiles]. */
 INLINE void multiply_point(int32_t *out, const int16x8_t *v, const int16_t *weights, size_t depth) {
     int32x4_t sums[TILES][2];
 
-    UNROLL
-    for (size_t t = 0; t < TILES; t++)
-        sums[t][0] = sums[t][1] = vdupq_n_s32(0);
-    for (size_t d = 0; d < depth; d += DEPTH, v += TILES) {
-        const int16x8_t x[TILES] = { v[0], v[1], v[2], v[3] };
-
-        weights = multiply_four(sums, weights, x, 0);
-        weights = multiply_four(sums, weights, x, 4);
-    }
+    weights = multiply_eight(sums, weights, v, true);
+    for (size_t d = DEPTH; d < depth; d += DEPTH)
+        weights = multiply_eight(sums, weights, v += TILES, false);
     UNROLL
     for (size_t t = 0; t < TILES; t++) {
         vst1q_s32(out + t * POINTS * COLS, sums[t][0]);
