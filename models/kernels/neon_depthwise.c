@@ -160,16 +160,18 @@ static void copy_row(int8_t *out, const int8_t *in, size_t n, const struct block
     if (b->pair) {
         (void) memcpy(out, in, n * PAIR_CHANNELS);
     } else if (b->n == BLOCK && b->size->multiplier == 1) {
-        const int8_t *end = in + n * channels;
+        size_t i = 0;
 
         in += b->first;
-        for (; in + channels < end; in += 2 * channels, out += 2 * BLOCK) {
-            const int8x16_t one = vld1q_s8(in), two = vld1q_s8(in + channels);
+        for (; i + 4 <= n; i += 4, in += 4 * channels, out += 4 * BLOCK) {
+            const int8x16_t x[] = { vld1q_s8(in), vld1q_s8(in + channels),
+                                    vld1q_s8(in + 2 * channels), vld1q_s8(in + 3 * channels) };
 
-            vst1q_s8(out, one);
-            vst1q_s8(out + BLOCK, two);
+            UNROLL
+            for (size_t k = 0; k < 4; k++)
+                vst1q_s8(out + k * BLOCK, x[k]);
         }
-        if (in < end)
+        for (; i < n; i++, in += channels, out += BLOCK)
             vst1q_s8(out, vld1q_s8(in));
     } else {
         for (size_t i = 0; i < n; i++)
