@@ -133,12 +133,13 @@ def one_step(arguments, config, root):
         tune.choose(config, held, run / "bits.json", say)
     elif arguments.command == "frontier":
         tune.frontier(config, held, run / "frontier.csv", say)
+    elif arguments.command == "pretrain":
+        modality = config.modality(arguments.modality)
+        pretrain.train(held(modality), modality, *pretrain.of_preset(modality), pretrain.path_of(run, modality))
     else:
         modality = config.modality(arguments.modality)
         stage = train.stage_of(config, root, run, modality, arguments.held, say)
-        if arguments.command == "pretrain":
-            pretrain.train(held(modality), modality, *pretrain.of_preset(modality), pretrain.path_of(run, modality))
-        elif arguments.command == "encoder":
+        if arguments.command == "encoder":
             stage = pretrain.of_run(stage, held(modality), modality)
             encode.train(stage.member(arguments.member), modality, modality.steps)
         else:

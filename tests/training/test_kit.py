@@ -377,7 +377,7 @@ class Path(unittest.TestCase):
         cls.folder = pathlib.Path(folder.name)
         made_data(cls.folder / 'tiny')
         made_others(cls.folder / 'tiny')
-        more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2'
+        more = 'steps = 40\nother = audio-other\nother_held = hiss\nreject = 0.5\nensemble = 2\npretrain = clusters\npretrain_steps = 30'
         (cls.folder / 'tiny.ini').write_text(PRESET.replace('steps = 40', more, 1).replace('refit = no', 'refit = no\nnone = yes'))
         cls.trained = cls.kit('train', 'out')
 
@@ -397,6 +397,8 @@ class Path(unittest.TestCase):
         self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
         self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
         self.assertRegex((folder / 'out' / 'bundle.ini').read_text(), r'(?s)\[calibration sound\]\ntemperature = [0-9.]+\nnone = [-0-9.]+\n\n\[calibration picture\]\ntemp[^n]*\n\n')
+        self.assertNotRegex((folder / 'out' / 'bundle.ini').read_text(), 'pretrain|ensemble')
+        self.assertTrue((folder / 'out.run' / 'sound.pretrained.pt').is_file())
         self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
         self.look_at_page((folder / 'out.run' / 'report.html').read_text())
         bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
