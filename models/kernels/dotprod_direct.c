@@ -92,25 +92,34 @@ struct begin {
 };
 
 /* For the output rows for which the filter rows @inside are. */
-static void begin_rows(struct begin *begin, const struct work *work, size_t filter_h,
+static void begin_rows(struct begin *begin, const struct work *work, int64_t filter_h,
                        struct taps inside) {
-    const size_t n = filter_h * BLOCK;
+    const int32_t *above = work->outside; /* what all taps of a row add */
+    const int32_t *left = above + filter_h * BLOCK, *right = left + filter_h * BLOCK;
+    int32x4_t first[VECTORS], middle[VECTORS], last[VECTORS];
 
-    for (size_t v = 0; v < BLOCK; v += LANES) {
-        const int32_t *outside = work->outside + v;
-        int32x4_t middle = vld1q_s32(work->columns.bias + v), first, last;
+    UNROLL
+    for (size_t v = 0; v < VECTORS; v++) {
+        middle[v] = vld1q_s32(work->columns.bias + v * LANES);
+        first[v] = last[v] = vdupq_n_s32(0);
+    }
+    for (int64_t ky = 0; ky < filter_h; ky++, above += BLOCK, left += BLOCK, right += BLOCK) {
+        const bool is_inside = ky >= inside.first && ky < inside.last;
 
-        for (size_t ky = 0; ky < filter_h; ky++)
-            if ((int64_t) ky < inside.first || (int64_t) ky >= inside.last)
-                middle = vaddq_s32(middle, vld1q_s32(outside + ky * BLOCK));
-        first = last = middle;
-        for (int64_t ky = inside.first; ky < inside.last; ky++) {
-            first = vaddq_s32(first, vld1q_s32(outside + n + (size_t) ky * BLOCK));
-            last = vaddq_s32(last, vld1q_s32(outside + 2 * n + (size_t) ky * BLOCK));
-        }
-        vst1q_s32(begin->middle + v, middle);
-        vst1q_s32(begin->first + v, first);
-        vst1q_s32(begin->last + v, last);
+        UNROLL
+        for (size_t v = 0; v < VECTORS; v++)
+            if (is_inside) {
+                first[v] = vaddq_s32(first[v], vld1q_s32(left + v * LANES));
+                last[v] = vaddq_s32(last[v], vld1q_s32(right + v * LANES));
+            } else {
+                middle[v] = vaddq_s32(middle[v], vld1q_s32(above + v * LANES));
+            }
+    }
+    UNROLL
+    for (size_t v = 0; v < VECTORS; v++) {
+        vst1q_s32(begin->first + v * LANES, vaddq_s32(first[v], middle[v]));
+        vst1q_s32(begin->middle + v * LANES, middle[v]);
+        vst1q_s32(begin->last + v * LANES, vaddq_s32(last[v], middle[v]));
     }
 }
 
@@ -223,7 +232,7 @@ INLINE void columns(int8_t *out, const int8_t *in, const struct work *shared,
         const int64_t top = y * w->stride_h - w->pad_top + inside.first * w->dilation_h;
 
         if (inside.first != before.first || inside.last != before.last)
-            begin_rows(&seen.begin, &work, (size_t) w->filter_h, inside);
+            begin_rows(&seen.begin, &work, w->filter_h, inside);
         before = inside;
         seen.n = inside.last > inside.first ? (size_t) (inside.last - inside.first) : 0;
         seen.weights = work.weights + (size_t) inside.first * WIDE * work.in_channels * BLOCK;

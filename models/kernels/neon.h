@@ -383,6 +383,28 @@ void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, s
 /** How far from its bias a sum may be, with these packed weights. */
 size_t neon_reach(const void *packed);
 
+/** Under a filter. */
+struct runs {
+    size_t n, bytes; /* bytes: of each */
+};
+
+/** What a product sees of a convolution: runs of a strip as they lie, or one patch of them all. */
+struct runs neon_conv_runs(const struct conv_size *size, bool patches);
+
+/** Would runs leave most of a vector empty, but not patches? */
+bool neon_conv_is_short(const struct conv_size *size);
+
+struct conv_way {
+    product_fn *product; /* of weights packed for neon_conv_runs() */
+    size_t reach;        /* how far from its bias a sum may be */
+    bool patches;
+};
+
+size_t neon_conv_scratch_bytes(const struct conv_size *size, bool patches);
+void neon_conv_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct conv_size *size, void *scratch,
+                   struct conv_way way);
+
 /** As the fields of struct conv_kernel, for 3 x 3 at stride 1 on images that are not small. */
 bool neon_winograd_takes(const struct conv_size *size);
 size_t neon_winograd_rows(const struct conv_size *size);

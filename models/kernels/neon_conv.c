@@ -15,7 +15,7 @@ static size_t depth_of(const struct conv_size *size) {
     return (size_t) size->window.filter_h * run_bytes(size);
 }
 
-static bool is_short(const struct conv_size *size) {
+bool neon_conv_is_short(const struct conv_size *size) {
     return size->window.filter_h > 1 && run_bytes(size) < BLOCK;
 }
 
@@ -24,19 +24,22 @@ static size_t patch_bytes(size_t n_runs, size_t run) {
     return (n_runs - 1) * run + BLOCK;
 }
 
+struct runs neon_conv_runs(const struct conv_size *size, bool patches) {
+    if (patches)
+        return (struct runs){ 1, depth_of(size) };
+    return (struct runs){ (size_t) size->window.filter_h, run_bytes(size) };
+}
+
 static size_t packed_bytes(const struct conv_size *size, bool int4) {
-    if (is_short(size))
-        return neon_packed_bytes(size->out_channels, 1, depth_of(size), int4);
-    return neon_packed_bytes(size->out_channels, (size_t) size->window.filter_h, run_bytes(size),
-                             int4);
+    const struct runs runs = neon_conv_runs(size, neon_conv_is_short(size));
+
+    return neon_packed_bytes(size->out_channels, runs.n, runs.bytes, int4);
 }
 
 static void pack(void *packed, const int8_t *weight, const struct conv_size *size, bool int4) {
-    if (is_short(size))
-        neon_pack(packed, weight, size->out_channels, 1, depth_of(size), int4);
-    else
-        neon_pack(packed, weight, size->out_channels, (size_t) size->window.filter_h,
-                  run_bytes(size), int4);
+    const struct runs runs = neon_conv_runs(size, neon_conv_is_short(size));
+
+    neon_pack(packed, weight, size->out_channels, runs.n, runs.bytes, int4);
 }
 
 static size_t bytes_s8(const struct conv_size *size) {
@@ -60,10 +63,14 @@ static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *
     pack(packed, weight, size, true);
 }
 
-static size_t scratch_bytes(const struct conv_size *size) {
+size_t neon_conv_scratch_bytes(const struct conv_size *size, bool patches) {
     const size_t patch = patch_bytes((size_t) size->window.filter_h, run_bytes(size));
 
-    return neon_strip_bytes(size) + (is_short(size) ? PATCHES * patch + BLOCK : 0);
+    return neon_strip_bytes(size) + (patches ? PATCHES * patch + BLOCK : 0);
+}
+
+static size_t scratch_bytes(const struct conv_size *size) {
+    return neon_conv_scratch_bytes(size, neon_conv_is_short(size));
 }
 
 static size_t scratch_bytes_s8(const struct conv_size *size) {
@@ -131,27 +138,27 @@ static void run_patches(int8_t *out, const struct product *p, int8_t *patches, c
     }
 }
 
-static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
-                const struct requant *rq, const struct conv_size *size, int8_t *strip,
-                product_fn *product) {
+void neon_conv_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+                   const struct requant *rq, const struct conv_size *size, void *scratch,
+                   struct conv_way way) {
+    int8_t *strip = scratch, *patches = strip + neon_strip_bytes(size);
     const size_t lines = neon_strip_lines(size), out_h = (size_t) size->window.out_h;
     const int8_t *runs[STRIP_RUNS];
     const struct product p = {
         .in = neon_strip_runs(runs, strip, size),
         .rq = rq,
         .cols = size->out_channels,
-        .ending = neon_ending(rq, bias, size->out_channels, neon_reach(packed), true),
+        .ending = neon_ending(rq, bias, size->out_channels, way.reach, true),
     };
-    int8_t *patches = strip + neon_strip_bytes(size);
 
     for (size_t y = 0; y < out_h; y += lines) {
         const size_t n = least(lines, out_h - y), pixels = n * (size_t) size->window.out_w;
 
         neon_strip_fill(strip, in, size, (int64_t) y, n);
-        if (is_short(size))
-            run_patches(out, &p, patches, packed, bias, pixels, product);
+        if (way.patches)
+            run_patches(out, &p, patches, packed, bias, pixels, way.product);
         else
-            product(out, &p, packed, bias, pixels);
+            way.product(out, &p, packed, bias, pixels);
         out += pixels * size->out_channels;
     }
 }
@@ -161,12 +168,16 @@ static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int3
     if (neon_winograd_takes(size))
         neon_winograd_run(out, in, packed, bias, rq, size, scratch);
     else
-        run(out, in, packed, bias, rq, size, scratch, neon_product_s8);
+        neon_conv_run(
+            out, in, packed, bias, rq, size, scratch,
+            (struct conv_way){ neon_product_s8, neon_reach(packed), neon_conv_is_short(size) });
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, const struct conv_size *size, void *scratch) {
-    run(out, in, packed, bias, rq, size, scratch, neon_product_s4);
+    neon_conv_run(
+        out, in, packed, bias, rq, size, scratch,
+        (struct conv_way){ neon_product_s4, neon_reach(packed), neon_conv_is_short(size) });
 }
 
 static size_t rows_s8(const struct conv_size *size) {
