@@ -208,13 +208,19 @@ ALWAYS_INLINE lanes pixel_sum(const float *in, const float *weight, const float 
                               const struct f32_depthwise *size, int64_t y, int64_t x) {
     const struct window *w = &size->window;
     const struct taps rows = window_rows(w, y), columns = window_columns(w, x);
-    const int64_t channels = (int64_t) size->channels;
+    const int64_t channels = (int64_t) size->channels, kx = columns.first;
     lanes sum = load(bias);
 
-    for (int64_t ky = rows.first; ky < rows.last; ky++)
-        for (int64_t kx = columns.first; kx < columns.last; kx++)
-            sum = F32_FMA(load(in + (origin(w, y, x) + tap_pixel(w, ky, kx)) * channels),
-                          load(weight + (ky * w->filter_w + kx) * channels), sum);
+    for (int64_t ky = rows.first; ky < rows.last; ky++) {
+        const float *pixel = in + (origin(w, y, x) + tap_pixel(w, ky, kx)) * channels;
+        const float *tap = weight + (ky * w->filter_w + kx) * channels;
+
+        for (int64_t n = columns.last - kx; n > 0; n--) {
+            sum = F32_FMA(load(pixel), load(tap), sum);
+            pixel += w->dilation_w * channels;
+            tap += channels;
+        }
+    }
     return sum;
 }
 
@@ -297,9 +303,10 @@ static void depthwise_single(float *out, const float *in, const float *weight, c
 
 static void depthwise(float *out, const float *in, const float *weight, const float *bias,
                       const struct f32_depthwise *size, struct f32_clamp clamp) {
-    const struct window *w = &size->window;
+    const struct f32_depthwise own = *size; /* out of reach of what is stored */
+    const struct window *w = &own.window;
     const struct taps inside = inside_columns(w);
-    const size_t channels = size->channels;
+    const size_t channels = own.channels;
 
 #ifdef F32_NARROW
     if (channels < LANES) {
@@ -308,14 +315,14 @@ static void depthwise(float *out, const float *in, const float *weight, const fl
     }
 #endif
     for (int64_t y = 0; y < w->out_h; y++, out += (size_t) w->out_w * channels)
-        if (size->multiplier > 1 || channels < LANES)
+        if (own.multiplier > 1 || channels < LANES)
             for (int64_t x = 0; x < w->out_w; x++)
                 depthwise_single(out + (size_t) x * channels, in, weight, bias, size, clamp, y, x);
         else
             for (size_t c = 0; c < channels; c += LANES) {
                 const size_t at = c + LANES <= channels ? c : channels - LANES; /* some twice */
 
-                row_lanes(out + at, in + at, weight + at, bias + at, size, clamp, y, inside);
+                row_lanes(out + at, in + at, weight + at, bias + at, &own, clamp, y, inside);
             }
 }
 
