@@ -11,7 +11,7 @@
 enum {
     TILE_ROWS = 4,        /* x 2 vectors of sums: with weights and values, 14 of the 16 registers */
     WIDE_ITEMS = 12288,   /* room for a panel of rows, and for 16 columns of weights, as int16 */
-    UNPACK_ROWS = 8,      /* from so many on it pays to unpack weights first */
+    UNPACK_ROWS = 3,      /* from so many on it pays to unpack weights first */
     CONV_WIDTH = 5,       /* outputs in a row that a convolution is worth a strip for */
     SCRATCH_BYTES = 4096, /* of a convolution, unless one row of output needs more */
 };
@@ -137,7 +137,7 @@ struct lines {
     size_t n, step, n_lines;
 };
 
-/* All of them of these columns; the last tile of a line may do some rows once more. */
+/* All of them of these columns. */
 INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *columns,
                   const struct lines *lines, size_t vectors, enum weights kind) {
     const size_t stride = columns->product->stride, cols = columns->product->cols;
@@ -148,12 +148,11 @@ INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *column
 
         for (; r + TILE_ROWS <= n; r += TILE_ROWS)
             tile(out + r * cols, wide + r * stride, columns, TILE_ROWS, vectors, kind);
-        if (r < n && n >= TILE_ROWS) {
-            r = n - TILE_ROWS;
-            tile(out + r * cols, wide + r * stride, columns, TILE_ROWS, vectors, kind);
-            continue;
-        }
-        for (; r < n; r++)
+        if (n - r == 3)
+            tile(out + r * cols, wide + r * stride, columns, 3, vectors, kind);
+        else if (n - r == 2)
+            tile(out + r * cols, wide + r * stride, columns, 2, vectors, kind);
+        else if (n - r == 1)
             tile(out + r * cols, wide + r * stride, columns, 1, vectors, kind);
     }
 }
