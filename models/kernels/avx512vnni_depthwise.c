@@ -113,6 +113,14 @@ static void pack_s4(void *packed, const int8_t *weight, size_t taps, size_t chan
         pack(packed, weight, taps, channels, true);
 }
 
+/* How a strip lies: planes of pixels that are a stride apart in the image. */
+struct strip {
+    size_t width;        /* outputs in a row */
+    size_t rows;         /* of output */
+    size_t phases;       /* planes of a row of the image; 0: a plane for each tap */
+    size_t plane_pixels; /* of a plane */
+};
+
 /* Up to 64 channels of a layer. */
 struct chunk {
     const struct depthwise_size *size;
@@ -123,6 +131,7 @@ struct chunk {
     enum rounding how;
     __m512i bias[VECTORS];
     struct scaling scalings[VECTORS];
+    struct strip strip;    /* this and the next are the same for as many channels */
     size_t taps[TAPS_MAX]; /* where in a strip the first output's taps lie; whole groups */
 };
 
@@ -279,14 +288,6 @@ INLINE void run_row(int8_t *out, const int8_t *in, const struct chunk *chunk, si
                     flat && i + 1 < n ? VECTOR : last, n_taps, how);
 }
 
-/* How a strip lies: planes of pixels that are a stride apart in the image. */
-struct strip {
-    size_t width;        /* outputs in a row */
-    size_t rows;         /* of output */
-    size_t phases;       /* planes of a row of the image; 0: a plane for each tap */
-    size_t plane_pixels; /* of a plane */
-};
-
 static size_t rows_under(const struct window *w, size_t n) {
     return (n - 1) * (size_t) w->stride_h + (size_t) (w->filter_h - 1) * (size_t) w->dilation_h + 1;
 }
@@ -323,20 +324,23 @@ static struct strip choose_strip(const struct chunk *chunk) {
 }
 
 /* Point the chunk's taps to what the first output sees of a strip. */
-static void place_taps(struct chunk *chunk, const struct strip *strip) {
+static void place_taps(struct chunk *chunk) {
     const struct window *w = &chunk->size->window;
+    const struct strip *strip = &chunk->strip;
     const size_t stride = (size_t) w->stride_w, plane_bytes = strip->plane_pixels * chunk->n;
+    size_t tap = 0;
 
-    for (size_t tap = 0; tap < chunk->n_taps; tap++) {
-        const size_t y = tap / (size_t) w->filter_w * (size_t) w->dilation_h;
-        const size_t x = tap % (size_t) w->filter_w * (size_t) w->dilation_w;
+    for (size_t y = 0; y < (size_t) w->filter_h; y++)
+        for (size_t kx = 0; kx < (size_t) w->filter_w; kx++, tap++) {
+            const size_t x = kx * (size_t) w->dilation_w;
+            const size_t row = y * (size_t) w->dilation_h * strip->phases;
 
-        chunk->taps[tap] = tap * plane_bytes;
-        if (strip->phases > 0)
-            chunk->taps[tap] =
-                (y * strip->phases + x % stride) * plane_bytes + x / stride * chunk->n;
-    }
-    for (size_t tap = chunk->n_taps; tap % GROUP != 0; tap++) /* their weights are zeros */
+            chunk->taps[tap] = strip->phases == 0 ? tap * plane_bytes
+                               : stride == 1
+                                   ? row * plane_bytes + x * chunk->n
+                                   : (row + x % stride) * plane_bytes + x / stride * chunk->n;
+        }
+    for (; tap % GROUP != 0; tap++) /* their weights are zeros */
         chunk->taps[tap] = chunk->taps[0];
 }
 
@@ -382,15 +386,20 @@ static void copy_pixels(int8_t *out, const int8_t *in, const struct chunk *chunk
             out[c] = (int8_t) (in[(chunk->first + c) / multiplier] ^ FLIP);
 }
 
+/* How many steps are at least @n; a division takes as long as a row of a small image. */
+static int64_t steps_over(int64_t n, int64_t step) {
+    return step == 1 ? n : (n + step - 1) / step;
+}
+
 /* A plane: of row @y of the image, from column @x on. */
-static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
-                       const struct strip *strip, int64_t y, int64_t x) {
+static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk, int64_t y,
+                       int64_t x) {
     const struct depthwise_size *size = chunk->size;
     const struct window *w = &size->window;
     const int outside = size->in_zero_point ^ FLIP;
-    const int64_t step = w->stride_w, n = (int64_t) strip->plane_pixels;
-    const int64_t before = x < 0 ? (-x + step - 1) / step : 0;
-    const int64_t end = w->in_w > x ? (w->in_w - x + step - 1) / step : 0;
+    const int64_t step = w->stride_w, n = (int64_t) chunk->strip.plane_pixels;
+    const int64_t before = x < 0 ? steps_over(-x, step) : 0;
+    const int64_t end = w->in_w > x ? steps_over(w->in_w - x, step) : 0;
     const size_t begin = y < 0 || y >= w->in_h || before > n ? (size_t) n : (size_t) before;
     const size_t last = end < n ? (end > (int64_t) begin ? (size_t) end : begin) : (size_t) n;
     const int64_t first = x + (int64_t) begin * step;
@@ -404,21 +413,22 @@ static void fill_plane(int8_t *out, const int8_t *in, const struct chunk *chunk,
 }
 
 /* What @rows rows of output see from output pixel (@y, @x) on. */
-static void fill_strip(int8_t *out, const int8_t *in, const struct chunk *chunk,
-                       const struct strip *strip, size_t y, size_t x, size_t rows) {
+static void fill_strip(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t y, size_t x,
+                       size_t rows) {
     const struct window *w = &chunk->size->window;
+    const struct strip *strip = &chunk->strip;
     const int64_t top = (int64_t) y * w->stride_h - w->pad_top;
     const int64_t left = (int64_t) x * w->stride_w - w->pad_left;
     const size_t plane_bytes = strip->plane_pixels * chunk->n;
 
     if (strip->phases == 0)
         for (int64_t tap = 0; tap < (int64_t) chunk->n_taps; tap++, out += plane_bytes)
-            fill_plane(out, in, chunk, strip, top + tap / w->filter_w * w->dilation_h,
+            fill_plane(out, in, chunk, top + tap / w->filter_w * w->dilation_h,
                        left + tap % w->filter_w * w->dilation_w);
     else
         for (size_t row = 0; row < rows_under(w, rows); row++)
             for (size_t phase = 0; phase < strip->phases; phase++, out += plane_bytes)
-                fill_plane(out, in, chunk, strip, top + (int64_t) row, left + (int64_t) phase);
+                fill_plane(out, in, chunk, top + (int64_t) row, left + (int64_t) phase);
 }
 
 static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t width) {
@@ -432,23 +442,22 @@ static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk,
         run_row(out, in, chunk, width, 0, ROUND_ANY);
 }
 
-static void run_chunk(int8_t *out, const int8_t *in, struct chunk *chunk) {
+static void run_chunk(int8_t *out, const int8_t *in, const struct chunk *chunk) {
     const struct window *w = &chunk->size->window;
-    const struct strip strip = choose_strip(chunk);
+    const struct strip *strip = &chunk->strip;
     const size_t out_h = (size_t) w->out_h, out_w = (size_t) w->out_w;
-    const size_t step = (size_t) w->stride_h * strip.phases * strip.plane_pixels * chunk->n;
+    const size_t step = (size_t) w->stride_h * strip->phases * strip->plane_pixels * chunk->n;
     alignas(VECTOR)
         int8_t seen[STRIP_BYTES + VECTOR]; /* a whole vector is read where a pixel begins */
 
-    place_taps(chunk, &strip);
-    for (size_t y = 0; y < out_h; y += strip.rows)
-        for (size_t x = 0; x < out_w; x += strip.width) {
-            const size_t rows = least(strip.rows, out_h - y);
+    for (size_t y = 0; y < out_h; y += strip->rows)
+        for (size_t x = 0; x < out_w; x += strip->width) {
+            const size_t rows = least(strip->rows, out_h - y);
 
-            fill_strip(seen, in, chunk, &strip, y, x, rows);
+            fill_strip(seen, in, chunk, y, x, rows);
             for (size_t r = 0; r < rows; r++)
                 run_row_of(out + ((y + r) * out_w + x) * chunk->size->channels, seen + r * step,
-                           chunk, least(strip.width, out_w - x));
+                           chunk, least(strip->width, out_w - x));
         }
 }
 
@@ -476,8 +485,14 @@ static void depthwise(int8_t *out, const int8_t *in, const void *packed, const i
     struct chunk chunk = { .size = size, .rq = rq, .n_taps = taps };
 
     for (size_t c = 0; c < size->channels; c += chunk.n, weights += bytes) {
+        const size_t n = chunk_channels(size->channels - c);
+
         chunk.first = c;
-        chunk.n = chunk_channels(size->channels - c);
+        if (n != chunk.n) {
+            chunk.n = n;
+            chunk.strip = choose_strip(&chunk);
+            place_taps(&chunk);
+        }
         chunk.weights = int4 ? unpacked : weights;
         if (int4)
             unpack(unpacked, weights, bytes);
