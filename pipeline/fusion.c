@@ -124,7 +124,7 @@ size_t fusion_best(const double *scores, size_t n_labels) {
 /* In place; the greatest is taken off first so that nothing overflows. */
 static void softmax(double *values, size_t n, const struct calibration *c) {
     const double greatest = values[fusion_best(values, n)];
-    double sum = exp(c->none - greatest / c->temperature);
+    double sum = c->none == BUNDLE_NONE ? 0 : exp(c->none - greatest / c->temperature);
 
     for (size_t i = 0; i < n; i++) {
         values[i] = exp((values[i] - greatest) / c->temperature);

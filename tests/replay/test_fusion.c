@@ -84,6 +84,7 @@ static void a_logit_of_no_label_takes_its_share(void **state) {
 }
 
 static void a_classifier_without_head_answers_itself(void **state) {
+    const int8_t low[] = { -15 * ONE, -16 * ONE, -16 * ONE, -16 * ONE };
     _cleanup_(bundle_freep) struct bundle *bundle = scene_bundle();
     _cleanup_(fusion_freep) struct fusion *fusion = NULL;
     struct model *const head = bundle->head;
@@ -96,6 +97,13 @@ static void a_classifier_without_head_answers_itself(void **state) {
     fusion_score(fusion, embeddings, SOUND, scores);
     assert_near(scores[0], exp(-3) / (exp(-3) + 3));
     fusion = fusion_free(fusion);
+
+    bundle->calibrations[SOUND].temperature = 0.01; /* logits far below 0 are no reason for none */
+    fusion = make(bundle);
+    fusion_score(fusion, (const int8_t *const[BUNDLE_MODALITIES_MAX]){ low }, SOUND, scores);
+    assert_near(scores[0], 1);
+    fusion = fusion_free(fusion);
+    bundle->calibrations[SOUND].temperature = 1;
 
     bundle->scores = SCORES_PROBABILITIES; /* as they are */
     fusion = make(bundle);
