@@ -3,6 +3,7 @@
 
 import argparse
 import dataclasses
+import errno
 import importlib
 import pathlib
 import sys
@@ -171,8 +172,9 @@ def main():
         does(arguments, config, root)
     except (presets.ConfigError, data.DataError, learn.KeepError, TeacherError) as error:
         sys.exit(f"training: {error}")
-    except OSError as error:  # a full disk, mostly
-        sys.exit(f"training: {error}; what was trained is kept: the same command goes on from there")
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        sys.exit(f"training: {error}" + ("; what was trained is kept: the same command goes on from there" if full else ""))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,13 @@ def check_labels(labels: list, found: Findings):
             found.wrong.append(f"label {label!r}: a bundle cannot have it; docs/bundle.md tells what labels may be")
 
 
+def check_detectors(config, labels: list, found: Findings):
+    for title in config.detector:
+        label = title.partition(" ")[2]
+        if label and label not in labels:
+            found.wrong.append(f"the preset has [{title}], but there is no label {label}; take the section away, or add examples of it")
+
+
 def check_groups(examples: dict, labels: list, kind: str, parts: int, found: Findings):
     """@examples  split -> examples."""
     # A file without a recording counts as one; such names may be alike by chance.
@@ -111,6 +118,7 @@ def check(root: pathlib.Path, config, parts: dict) -> Findings:
     found = Findings()
     labels = data.labels_of(root, [m.kind for m in config.modalities])
     check_labels(labels, found)
+    check_detectors(config, labels, found)
     for modality in config.modalities:
         kind = modality.kind
         examples = {"train": data.examples(root, kind, "train", labels), "test": []}

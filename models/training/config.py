@@ -131,6 +131,8 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             ensemble=section.getint("ensemble", 1),
             keys={key: value for key, value in section.items() if key not in OURS},
         )
+        if modality.ensemble < 1:
+            raise ValueError(f"ensemble = {modality.ensemble}: at least 1")
         if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:
             raise ValueError(f"rate_hz = {section['rate_hz']}: the daemon resamples every microphone to {RATE_HZ}; files may have any rate")
         if section.get("pretrain", "no") not in ("no", "patches", "clusters"):

@@ -117,11 +117,15 @@ def judge_of(modality, kept: tuple, n_labels: int):
     return judge
 
 
+def settings_of(modality) -> dict:
+    """What the preset says of a float encoder and its training."""
+    settings = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality) if field.name != "keys"}
+    return {key: str(value) for key, value in (settings | modality.keys).items() if not key.startswith("tune_") and key != "ensemble"}
+
+
 def made_with(stage: Stage, modality) -> dict:
     """What a checkpoint depends on; with other values it is of no use."""
-    settings = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality) if field.name != "keys"}
-    settings |= modality.keys | {"seed": stage.config.seed, "labels": " ".join(stage.labels), "held out": stage.parts}
-    return {key: str(value) for key, value in settings.items() if not key.startswith("tune_") and key != "ensemble"}
+    return settings_of(modality) | {"seed": str(stage.config.seed), "labels": " ".join(stage.labels), "held out": str(stage.parts)}
 
 
 def elsewhere(stage: Stage, modality, run: pathlib.Path) -> Stage:

@@ -7,6 +7,7 @@ AdamW with one warm-up and a cosine to zero; what is kept is a moving average of
 
 import copy
 import dataclasses
+import json
 import math
 import os
 import pathlib
@@ -118,14 +119,19 @@ def restore(path: pathlib.Path, made_with: dict) -> dict:
     return state
 
 
-def compare(path: pathlib.Path, found: dict, wanted: dict):
+def compare(path: pathlib.Path, found: dict, wanted: dict, what_to_do: str = "remove the file to train anew, or name another OUT"):
     """KeepError if what @path was made with is not what is wanted."""
     for key in wanted | found:
         if wanted.get(key) != found.get(key):
-            raise KeepError(
-                f"{path}: made with other settings: {key} was {found.get(key)}, now it is {wanted.get(key)}; "
-                "remove the file to train anew, or name another OUT"
-            )
+            raise KeepError(f"{path}: made with other settings: {key} was {found.get(key)}, now it is {wanted.get(key)}; {what_to_do}")
+
+
+def settle(path: pathlib.Path, facts: dict):
+    """Say in @path what the results beside it are made with; KeepError if some were made with something else."""
+    facts = {key: str(value) for key, value in facts.items()}
+    if path.exists():
+        compare(path, json.loads(path.read_text(encoding="utf-8")), facts, "name another OUT")
+    write(path, json.dumps(facts, indent=1) + "\n")
 
 
 class Curve:

@@ -2,7 +2,7 @@
 """Labels that nothing was trained on: what is answered to them, and how well they are learned later from a few examples.
 
 Labels are left out in turns, a few at a time. Float encoders and head are trained on the rest as train.py does, with the preset's
-steps or fewer. Then the left-out labels' examples are shown to them (unknown.py), and a label is taught from 5 and 20 of its
+steps or fewer, but without pre-training and without examples that a script makes. Then the left-out labels' examples are shown to them (unknown.py), and a label is taught from 5 and 20 of its
 examples: the encoders stay as they are, only a linear classifier on their embeddings is fitted anew. All figures are of
 examples that were not trained on. Every turn is a file of its own in OUT; a run that was stopped goes on.
 """
@@ -230,6 +230,8 @@ def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _option
     labels = data.labels_of(root, [m.kind for m in config.modalities])
     if len(labels) < 3:
         raise data.DataError(f"{root}: {len(labels)} labels; to leave one out there must be three")
+    facts = {"head": config.head, "detector": config.detector, "none": config.none} | {m.name: encode.settings_of(m) for m in config.modalities}
+    learn.settle(out / "leftout.json", facts)
     results = {}
     for seed in seeds:
         for without in turns(labels):

@@ -46,10 +46,10 @@ def of_run(stage, held, modality):
 
 
 def facts(stage, modality, method: str, steps: int) -> dict:
-    """What a pre-trained encoder was made with."""
-    keys = {key: value for key, value in modality.keys.items() if key in encode.FRONT_END}
-    wanted = {"method": method, "steps": steps, "shape": modality.shape, "seed": stage.config.seed, "held out": stage.parts}
-    return {key: str(value) for key, value in (wanted | keys).items()}
+    """What a pre-trained encoder was made with: also `other_held`, for it must not have seen those."""
+    facts = encode.made_with(stage, modality) | {"method": method, "steps": str(steps)}
+    del facts["labels"]
+    return facts
 
 
 def examples_of(stage, modality) -> list:

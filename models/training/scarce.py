@@ -47,8 +47,8 @@ class Bench:
         weights = self.pretrained(start).state_dict()
         begin = lambda encoder: encoder.load_state_dict(weights)
         run = self.out / f"{self.modality.name}-{start}-{share:g}-{self.seed}"
-        modality = self.modality
-        modality = dataclasses.replace(modality, keys={key: value for key, value in modality.keys.items() if key != "other"})
+        keys = {key: value for key, value in self.modality.keys.items() if key not in ("other", "teacher")}  # which know more labels
+        modality = dataclasses.replace(self.modality, keys=keys)
         stage = dataclasses.replace(self.stage(share, run), begin=begin)
         if not encode.path_of(stage, modality, "pt").exists():
             encode.train(stage, modality, modality.steps)
@@ -112,6 +112,7 @@ def about(config, results: dict, seeds: list) -> str:
 
 def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _options=None):
     """All cells that have no result yet, then OUT/scarce.md."""
+    learn.settle(out / "scarce.json", {m.name: encode.settings_of(m) for m in config.modalities})
     results = {}
     for seed in seeds:
         for modality in config.modalities:

@@ -141,11 +141,7 @@ class Search:
         self.config, self.root, self.out, self.modality, self.say = config, root, out, modality, say
         self.options, self.judge, self.trials = options, Judge(modality, options.budget), []
         out.mkdir(parents=True, exist_ok=True)
-        facts = {"budget": self.judge.budget, "steps": modality.steps, "seed": config.seed}
-        path = out / "search.json"
-        if path.exists():
-            learn.compare(path, json.loads(path.read_text(encoding="utf-8")), facts)
-        learn.write(path, json.dumps(facts, indent=1) + "\n")
+        learn.settle(out / "search.json", encode.settings_of(modality) | {"budget": self.judge.budget, "seed": config.seed})
 
     def proposed(self, number: int) -> tuple:
         """A network within the budget that was not tried yet, and what it costs. The same for the same trials before."""
@@ -182,12 +178,19 @@ class Search:
         shutil.rmtree(run)
         return {"accuracy": accuracy, "loss": loss, "n": len(kept[0])}
 
-    def once(self, name: str, make) -> dict:
-        """What @make gives, or gave."""
+    def once(self, name: str, wanted: dict, make) -> dict:
+        """@wanted and what @make gives, or gave for the same."""
         path = self.out / f"{name}.json"
-        if not path.exists():
-            learn.write(path, json.dumps(make(), indent=1) + "\n")
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if found is None or any(found.get(key) != value for key, value in wanted.items()):
+            found = wanted | make()
+            learn.write(path, json.dumps(found, indent=1) + "\n")
+        return found
+
+    def final(self, name: str, network: Network, seed: int) -> dict:
+        steps = self.options.final_steps
+        wanted = {"network": network.written(), "steps": steps}  # more trials may have found another
+        return self.once(f"final-{name}-{seed}", wanted, lambda: self.trained(network, steps, seed, self.out / "final"))
 
     def trial(self, number: int) -> dict:
         network, cost = self.proposed(number)
@@ -197,13 +200,11 @@ class Search:
 
     def run(self, seeds: list) -> str:
         for number in range(self.options.trials):
-            self.trials.append(self.once(f"trial-{number:03d}", lambda: self.trial(number)))
+            self.trials.append(self.once(f"trial-{number:03d}", {}, lambda: self.trial(number)))
         best = min(self.trials, key=lambda trial: trial["loss"])
         rows = {}
-        for name, network in (("the preset's", own(self.modality)), ("searched", Network.read(best["network"]))):
-            final = [self.once(f"final-{name.split()[0]}-{seed}", lambda: self.trained(network, self.options.final_steps, seed, self.out / "final"))
-                     for seed in seeds]
-            rows[name] = network, self.judge.cost(network, ms=300), final
+        for file, name, network in (("own", "the preset's", own(self.modality)), ("best", "searched", Network.read(best["network"]))):
+            rows[name] = network, self.judge.cost(network, ms=300), [self.final(file, network, seed) for seed in seeds]
         return self.table(rows, best)
 
     def table(self, rows: dict, best: dict) -> str:

@@ -49,6 +49,12 @@ class Data(unittest.TestCase):
         for name, words in (('high/0.wav', ''), ('high/0.png', ''), ('high/1.png', ''), ('high/1.wav', 'digital silence'), ('high/2.wav', '6 ms')):
             self.assertRegex(text, f'{name}.*{words}')
 
+    def test_a_detector_of_no_label_is_told_before_training(self):
+        self.config.detector['detector high'] = self.config.detector['detector thunder'] = {}
+        text = self.wrong()
+        self.assertIn('the preset has [detector thunder], but there is no label thunder', text)
+        self.assertNotIn('label high', text)
+
     def test_a_recording_on_both_sides_is_refused(self):
         shutil.copy(self.pictures / '3.png', self.root / 'images/test/high/copy.png')
         rows = [f'{i}.wav,monday' for i in (1, 2)] + ['9.wav,tuesday']

@@ -70,12 +70,17 @@ class LeftOut(Tiny):
         for sees in ('sound', 'picture', 'sound+picture'):
             self.assertRegex(text, rf'\| {sees.replace("+", chr(92) + "+")} \| \d+ \| [0-9.]+ \| ')
         self.assertIn('| sound | 5 | ', text)
+        trained = lambda: [line for line in self.said if '/12' in line]
+        self.assertTrue(trained())
         self.assertEqual(len(list(self.folder.glob('*-1/result.json'))), 3)
         (self.folder / 'low-1' / 'result.json').unlink()
         self.said.clear()
         self.run_it(leftout)
         self.assertEqual([line for line in self.said if 'without' in line], ['without low, seed 1'])
-        self.assertFalse([line for line in self.said if 'step ' in line])
+        self.assertFalse(trained())
+        self.config = dataclasses.replace(self.config, head=self.config.head | {'unknown': '0.9'})
+        with self.assertRaisesRegex(encode.learn.KeepError, 'head was .* name another OUT'):
+            self.run_it(leftout)
 
     def test_two_labels_are_too_few(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -122,6 +127,9 @@ class Pretraining(Tiny):
             self.assertTrue(all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters())))
             with self.assertRaisesRegex(encode.learn.KeepError, 'steps was 6, now it is 7'):
                 pretrain.begin(first, path, wanted | {'steps': '7'})
+            other = dataclasses.replace(self.picture, keys=self.picture.keys | {'other_held': 'rain'})
+            with self.assertRaisesRegex(encode.learn.KeepError, 'other_held was None, now it is rain'):
+                pretrain.begin(first, path, pretrain.facts(self.stage(), other, method, 6))
             self.assertEqual([entry.name for entry in path.parent.iterdir() if method in entry.name and 'curve' not in entry.name], [path.name])
 
     def test_clusters_that_were_stopped_go_on_from_the_last_round(self):
@@ -155,6 +163,9 @@ class Pretraining(Tiny):
         self.said.clear()
         self.run_it(scarce)
         self.assertEqual(len(self.said), 1)
+        self.config = dataclasses.replace(self.config, modalities=(dataclasses.replace(self.picture, steps=4),))
+        with self.assertRaisesRegex(encode.learn.KeepError, 'steps'):
+            self.run_it(scarce)
 
 
 class Searching(Tiny):
@@ -162,11 +173,15 @@ class Searching(Tiny):
         super().setUp()
         self.config = dataclasses.replace(self.config, modalities=tuple(dataclasses.replace(m, steps=2) for m in self.config.modalities))
 
+    @property
+    def picture(self):
+        return self.config.modality('picture')
+
     def options(self, **more):
         found = {'trials': 3, 'final_steps': 2, 'modality': None, 'budget': {}}
         return types.SimpleNamespace(**(found | more))
 
-    def test_a_change_gives_another_network_that_the_engine_can_judge(self):
+    def test_changes_give_other_networks_that_can_be_written_and_read(self):
         rng = np.random.default_rng(1)
         for modality in self.config.modalities:
             network = search.own(modality)
@@ -199,6 +214,15 @@ class Searching(Tiny):
             trials[2].unlink()
             self.run_it(search, options=self.options(modality='picture', budget=budget))
             self.assertEqual(json.loads(trials[2].read_text())['network'], found[2]['network'])
+
+    def test_what_was_trained_in_the_end_is_not_taken_for_another_network(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one = search.Search(self.config, self.folder / 'tiny', pathlib.Path(folder), self.picture, self.options(), self.said.append)
+            networks_found = search.own(self.picture), search.drawn(np.random.default_rng(1), self.picture)
+            with unittest.mock.patch.object(one, 'trained', side_effect=[{'n': 1}, {'n': 2}, {'n': 3}]):
+                self.assertEqual([one.final('best', network, 1)['n'] for network in (*networks_found, networks_found[1])], [1, 2, 2])
+                one.options.final_steps += 1
+                self.assertEqual(one.final('best', networks_found[1], 1)['n'], 3)
 
     def test_a_budget_that_nothing_fits_and_another_budget_are_told(self):
         with unittest.mock.patch.object(search, 'TRIES', 5), self.assertRaisesRegex(data.DataError, 'no network of the search fits'):
