@@ -2,7 +2,8 @@
 /*
  * Holds every row of kernels that this CPU can run, the C row among them, to naive
  * formulas written here a second time: random shapes and values, extreme ones
- * too, with guard zones before and behind the output.
+ * too, with guard zones before and behind the output, and behind the inputs a
+ * page that must not be read.
  *
  *   check_kernels           TAP, one case for each kernel of each row
  *   check_kernels --bench   also the time of one call on layers of real nets, row by row
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/units.h"
 #include "models/kernels/kernels.h"
@@ -29,11 +32,33 @@ enum {
 };
 
 static struct {
-    int8_t in[IN_BYTES_MAX], other[IN_BYTES_MAX], weight[IN_BYTES_MAX];
+    int8_t *in, *other; /* where place() put them */
+    int8_t weight[IN_BYTES_MAX];
     int8_t want[OUT_BYTES_MAX];
     uint8_t got[GUARD_BYTES + OUT_BYTES_MAX + GUARD_BYTES];
     int32_t bias[CHANNELS_MAX], multiplier[CHANNELS_MAX], shift[CHANNELS_MAX];
 } buffers;
+
+/* Ends of two times IN_BYTES_MAX bytes; behind each is a page that ends who reads it by SIGSEGV. */
+static int8_t *in_end, *other_end;
+
+static int8_t *map_guarded(void) {
+    const size_t page = (size_t) sysconf(_SC_PAGESIZE);
+    int8_t *bytes =
+        mmap(NULL, IN_BYTES_MAX + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (bytes == MAP_FAILED || mprotect(bytes + IN_BYTES_MAX, page, PROT_NONE) < 0) {
+        perror("Bail out! mmap");
+        exit(EXIT_FAILURE);
+    }
+    return bytes + IN_BYTES_MAX;
+}
+
+/* The next inputs are of @n bytes: nothing behind them may be read. */
+static void place(size_t n) {
+    buffers.in = in_end - n;
+    buffers.other = other_end - n;
+}
 
 static uint32_t random_state = 1;
 
@@ -86,6 +111,7 @@ static void fill_both(size_t n_in, size_t n_weights, int32_t low, int32_t high) 
     const int32_t most = random_to(2) ? small[random_to(sizeof(small) / sizeof(*small))] : 128;
     const enum fill fill = random_fill();
 
+    place(n_in);
     fill_as(buffers.in, n_in, -128, 127, fill);
     fill_as(buffers.weight, n_weights, low < -most ? -most : low, high > most ? most : high,
             random_to(2) ? fill : random_fill());
@@ -476,6 +502,7 @@ static bool check_pool(pool_s8_fn *pool, bool mean) {
             size.min = -(int32_t) random_to(100);
             size.max = (int32_t) random_to(100);
         }
+        place((size_t) (w->in_h * w->in_w) * size.channels);
         fill_values(buffers.in, (size_t) (w->in_h * w->in_w) * size.channels, -128, 127);
         naive_pool(&size, mean);
         pool(begin(), buffers.in, &size);
@@ -509,6 +536,7 @@ static bool check_add(add_s8_fn *add) {
 
         if (random_to(2)) /* as in files: the larger scale has a factor of 1/2 */
             *(random_to(2) ? &terms.a : &terms.b) = (struct factor){ 1 << 30, 0 };
+        place(n);
         fill_values(buffers.in, n, -128, 127);
         fill_values(buffers.other, n, -128, 127);
         naive_add(a_step, b_step, n, &terms);
@@ -642,8 +670,9 @@ static void bench_all(void) {
     rq.max = 127;
     for (size_t c = 0; c < CHANNELS_MAX; c++)
         buffers.shift[c] = -8;
-    fill_values(buffers.in, sizeof(buffers.in), -128, 127);
-    fill_values(buffers.other, sizeof(buffers.other), -128, 127);
+    place(IN_BYTES_MAX);
+    fill_values(buffers.in, IN_BYTES_MAX, -128, 127);
+    fill_values(buffers.other, IN_BYTES_MAX, -128, 127);
     fill_values(buffers.weight, sizeof(buffers.weight), -8, 7);
     for (size_t k = 0; k < sizeof(benches) / sizeof(*benches); k++) {
         (void) printf("# %-26s", benches[k].name);
@@ -677,6 +706,8 @@ static void report(const struct kernels *row, const char *kernel, bool good) {
 }
 
 int main(int argc, char **argv) {
+    in_end = map_guarded();
+    other_end = map_guarded();
     for (size_t i = 0; kernels_row(i); i++) {
         const struct kernels *row = kernels_row(i);
 
