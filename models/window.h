@@ -57,8 +57,8 @@ static inline struct window window_strip(const struct window *w, int32_t first, 
 }
 
 /**
- * Does what one row of the output sees, with the places between its taps and outside, stay below
- * @most items? Dilations and strides come from outside and may be anything up to 2^31.
+ * Does what one row of the output sees, with the places between its taps and outside, stay
+ * within @most items? Dilations and strides come from outside and may be anything up to 2^31.
  */
 static inline bool window_sees_at_most(const struct window *w, size_t channels, int64_t most) {
     const int64_t rows = (int64_t) (w->filter_h - 1) * w->dilation_h + 1;

@@ -7,7 +7,7 @@
 #include "models/kernels/dotprod.h"
 
 enum {
-    TILE_ROWS = 4, /* x 4 vectors of sums: with weights and inputs, 28 of 32 registers */
+    TILE_ROWS = 4, /* x 4 vectors of sums: with weights and inputs, 24 of 32 registers */
     BYTES_MOST = (1 << 17) - 1, /* inputs whose sum, times -128 x -8 x 16, stays within int32 */
 };
 

@@ -50,6 +50,7 @@ struct f32_kernels {
     add_f32_fn *add;
 };
 
-extern const struct f32_kernels f32_c;      /* in vectors of 4, which SSE2 and NEON have */
+extern const struct f32_kernels f32_c; /* in vectors of 4, which SSE2 and NEON have */
+extern const struct f32_kernels f32_neon;
 extern const struct f32_kernels f32_avx2;   /* needs CPU_AVX2 */
 extern const struct f32_kernels f32_avx512; /* needs CPU_AVX512VNNI */

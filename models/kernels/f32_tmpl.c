@@ -281,7 +281,8 @@ ALWAYS_INLINE void row_lanes(float *out, const float *in, const float *weight, c
               clamped(pixel_sum(in, weight, bias, size, y, x), clamp));
 }
 
-/* One channel at a time, for few channels and for multipliers. */
+/* One channel at a time, for few channels and for multipliers; how its sums are rounded is left to
+ * compilers. */
 static void depthwise_single(float *out, const float *in, const float *weight, const float *bias,
                              const struct f32_depthwise *size, struct f32_clamp clamp, int64_t y,
                              int64_t x) {

@@ -15,4 +15,5 @@ const struct kernels kernels_dotprod = {
     .average_pool_s8 = neon_average_pool_s8,
     .max_pool_s8 = neon_max_pool_s8,
     .add_s8 = neon_add_s8,
+    .f32 = &f32_neon,
 };

@@ -18,7 +18,7 @@ enum {
     LEAF_FEATURES = 7,
     UD2 = 0x0b0f,
     UD2_BYTES = 2,
-    EVEX = 0x62, /* what every instruction of AVX-512 begins with, and no other */
+    EVEX = 0x62, /* what AVX-512 begins with, but for masks alone, and nothing else */
     SAMPLE_US = 1000,
 };
 
