@@ -2,7 +2,9 @@
 #include "daemon/check_config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/event_json.h"
 #include "daemon/refusal.h"
@@ -25,6 +27,16 @@ static struct message *refusal_of(struct problems *problems) {
 
     problems_clear(problems);
     return varlink_error("org.lookoutd.Lookout1.BadConfig", json_pack("{s:o}", "errors", errors));
+}
+
+/* @path for one who may be in another folder: `--config my.ini` goes by ours. NULL without memory.
+ */
+static json_t *whole_path(const char *path) {
+    char folder[PATH_MAX];
+
+    if (path[0] == '/' || !getcwd(folder, sizeof(folder)))
+        return text_json(path);
+    return json_sprintf("%s/%s", folder, path);
 }
 
 struct message *check_config(const struct daemon *daemon, const json_t *parameters) {
@@ -52,5 +64,5 @@ struct message *check_config(const struct daemon *daemon, const json_t *paramete
     if (r < 0 || !path)
         return NULL;
     return varlink_reply(
-        json_pack("{s:o, s:o}", "path", text_json(path), "stopped", stopped_json(plan)), false);
+        json_pack("{s:o, s:o}", "path", whole_path(path), "stopped", stopped_json(plan)), false);
 }

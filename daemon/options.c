@@ -19,8 +19,8 @@ const char options_help[] =
     "  --state DIR          keep the last good configuration here, instead of in /var/lib/lookout\n"
     "  --bus WHICH          publish on this D-Bus; by default the system's for a service or root,\n"
     "                       the session's for a person, none where there is none\n"
-    "  --check-config [FILE]  say all that is wrong with the configuration; status 1 if anything "
-    "is\n"
+    "  --check-config [FILE]  say all that is wrong with the configuration, status 1 if it has a\n"
+    "                       mistake; and which tasks will not run, which is none\n"
     "  --replay             play the configured recordings under a virtual clock, as fast as "
     "possible,\n"
     "                       print the events as JSON lines, and end\n"
@@ -62,7 +62,7 @@ static int read_bus(struct reader *reader, enum bus_choice *ret) {
         [BUS_AUTO] = "auto", [BUS_SYSTEM] = "system", [BUS_SESSION] = "session", [BUS_NONE] = "none"
     };
     const char *word;
-    const int r = need_value(reader, "one of: auto, system, session, none", &word);
+    const int r = need_value(reader, "one of: system, session, none", &word);
 
     for (int i = 0; r == 0 && i < (int) (sizeof(words) / sizeof(words[0])); i++)
         if (strcmp(word, words[i]) == 0) {
@@ -71,7 +71,7 @@ static int read_bus(struct reader *reader, enum bus_choice *ret) {
         }
     return r < 0 ? r
                  : fault_set(reader->fault, -EINVAL,
-                             "--bus %s: it is one of: auto, system, session, none", word);
+                             "--bus %s: it is one of: system, session, none", word);
 }
 
 static int read_print(struct reader *reader, enum action *ret) {

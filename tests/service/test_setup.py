@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import fake_lookoutd  # noqa: E402
 import tap  # noqa: E402
-from lookoutd import BUILD, LOOKOUT, SERVICE, as_stranger, within  # noqa: E402
+from lookoutd import BUILD, LOOKOUT, SERVICE, Daemon, as_stranger, within  # noqa: E402
 from test_devices import NOTHING, Machine  # noqa: E402
 
 LOOKOUTCTL = os.path.join(BUILD, 'client', 'lookoutctl')
@@ -176,6 +176,15 @@ class Real(unittest.TestCase):
         self.assertEqual(self.daemon.call('CheckConfig', {**good, 'text': '[camra c]'})['error'], LOOKOUT + 'BadConfig')
         for wrong in ('x', '../x.ini', '.x.ini', '.ini', 'a/b.ini', 5):
             self.assertEqual(self.daemon.call('CheckConfig', {**good, 'name': wrong})['error'], SERVICE + 'InvalidParameter')
+
+    def test_a_relative_configuration_has_a_whole_path(self):
+        other = Daemon('')
+        self.addCleanup(other.stop)
+        os.chdir(other.folder)
+        self.addCleanup(os.chdir, '/')
+        other.ini_path = 'lookoutd.ini'
+        other.start()
+        self.assertEqual(other.call('CheckConfig', {'name': '50-x.ini', 'text': ''})['path'], f'{other.folder}/lookoutd.ini.d/50-x.ini')
 
     def test_installed_bundles_are_listed_with_those_that_are_broken(self):
         os.makedirs(f'{self.daemon.folder}/more/broken')
