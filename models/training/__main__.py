@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         for folder in folders:
             found.add_argument(folder, help=FOLDERS[folder])
         found.add_argument("--size", help="nano, micro, small or base: of all encoders, instead of what the preset says")
+        found.add_argument("--seed", type=int, help="instead of the preset's")
         found.add_argument("--quick", action="store_true", help="a few steps only: shows that the path works; the bundle knows nothing")
         return found
 
@@ -60,6 +61,13 @@ def parser() -> argparse.ArgumentParser:
     left.add_argument("out", help="folder of the turns, and of leftout.md")
     several(left)
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
+    same = commands.add_parser("seeds", help="Tell mean and spread of runs with different seeds.", description="Tell mean and spread of runs with different seeds.")
+    same.add_argument("data", help=FOLDERS["data"])
+    same.add_argument("out", nargs="+", help="bundles of finished runs that differ in --seed only")
+    bad = commands.add_parser("spoil", help="Spoil digits in the manner of AV-MNIST.", description="Spoil spoken and written digits in the manner of AV-MNIST.")
+    bad.add_argument("data", help="SET/{audio,images}/{train,test}/LABEL/FILE")
+    bad.add_argument("noise", help="folder of sounds to put behind: LABEL/FILE")
+    bad.add_argument("out", help="folder of the spoilt set; must not be there yet")
     grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
     grid.add_argument("data", help=FOLDERS["data"])
@@ -112,6 +120,7 @@ def whole_run(arguments, config, root):
     common = [arguments.preset, str(root), str(run)]
     common += ["--size", arguments.size] if arguments.size else []
     common += ["--quick"] if arguments.quick else []
+    common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
         train.steps(jobs, common, run, say)
     train.finish(config, root, run, out, say)
@@ -153,7 +162,7 @@ def main():
     import torch
 
     from . import config as presets
-    from . import ablate, data, learn, sizes, train
+    from . import ablate, data, learn, seeds, sizes, spoil, train
     from .teacher import TeacherError
 
     torch.set_num_threads(1)
@@ -166,7 +175,16 @@ def main():
             root = train.data_set(arguments.data, presets.read(plan.preset).name)
             ablate.run(plan, root, pathlib.Path(arguments.out), say)
             return
+        if arguments.command == "seeds":
+            runs = [seeds.read(pathlib.Path(out), arguments.data, say) for out in arguments.out]
+            print(seeds.table(seeds.checked(runs)))
+            return
+        if arguments.command == "spoil":
+            spoil.run(pathlib.Path(arguments.data), pathlib.Path(arguments.noise), pathlib.Path(arguments.out), say)
+            return
         config = presets.read(arguments.preset, arguments.size, arguments.quick)
+        if arguments.seed is not None:
+            config = dataclasses.replace(config, seed=arguments.seed)
         root = train.data_set(arguments.data, config.name)
         does = whole_run if arguments.command == "train" else experiment if arguments.command in EXPERIMENTS else one_step
         does(arguments, config, root)

@@ -171,15 +171,21 @@ def of_sets(fusion, modalities, sides: list) -> dict:
             "reliability": bins,
             "confusion": confusion(p, truth),
             "thresholds": errors_by_threshold(p, truth),
+            "right": (p.argmax(1) == truth).astype(int).tolist(),
+            "pairs": numbers_of(sides, chosen).tolist(),
         }
     return found
 
 
+def numbers_of(sides: list, chosen: tuple) -> np.ndarray:
+    """[pairs, modalities in @chosen]: which example of each modality a pair is made of."""
+    pairs = pairs_of([(sides[i].labels, sides[i].numbers) for i in chosen])
+    return np.array([[int(sides[i].numbers[windows[0]]) for i, windows in zip(chosen, items)] for _, items in pairs])
+
+
 def groups_of(sides: list, chosen: tuple, scarce: int) -> np.ndarray:
     """Of each pair, the number of its example of the modality @scarce."""
-    pairs = pairs_of([(sides[i].labels, sides[i].numbers) for i in chosen])
-    at = chosen.index(scarce)
-    return np.array([int(sides[scarce].numbers[items[at][0]]) for _, items in pairs])
+    return numbers_of(sides, chosen)[:, chosen.index(scarce)]
 
 
 def changes_of(kind: str) -> dict:
@@ -222,7 +228,9 @@ def figures(config, root, trained: list, fusion: fuse.Fusion, labels: list, spli
     clean = [side(one, found) for one, found in zip(trained, examples)]
     modalities = [one.modality for one in trained]
     return {
+        "name": config.name,
         "split": split,
+        "seed": config.seed,
         "labels": labels,
         "examples": {one.modality.name: len(found) for one, found in zip(trained, examples)},
         "sets": of_sets(fusion, modalities, clean),

@@ -16,7 +16,7 @@ import soundfile  # noqa: E402
 import tap  # noqa: E402
 from PIL import Image  # noqa: E402
 from made import PRESET, made_data, made_others  # noqa: E402
-from training import check, config, data, recordings, train  # noqa: E402
+from training import check, config, data, features, recordings, spoil, train  # noqa: E402
 
 
 class Data(unittest.TestCase):
@@ -174,6 +174,68 @@ class Recordings(unittest.TestCase):
         content = (folder / 'gate.mjpeg').read_bytes()
         self.assertEqual(len(recordings.frames(content, 'x')), 60)
         self.assertEqual(len(recordings.frames(content[:-30], 'x')), 59)
+
+
+class Spoilt(unittest.TestCase):
+    """`spoil`: digits in the manner of AV-MNIST."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name) / 'tiny'
+        made_data(self.root)
+        rng = np.random.default_rng(3)
+        self.noise = self.root.parent / 'noise'
+        for label in ('rain', 'wind'):
+            (self.noise / label).mkdir(parents=True)
+            for i in range(10):
+                soundfile.write(self.noise / label / f'{label}{i}.wav', rng.normal(0, 0.1, 8000), 16000)
+
+    def run_it(self, out='spoilt'):
+        spoil.run(self.root, self.noise, self.root.parent / out, lambda text: None)
+        return self.root.parent / out
+
+    def test_every_example_is_there_spoilt_and_the_same_twice(self):
+        out, again = self.run_it(), self.run_it('again')
+        before = [p.relative_to(self.root).with_suffix('') for kind in ('audio', 'images') for p in (self.root / kind).rglob('*.*')]
+        after = [p.relative_to(out).with_suffix('') for p in out.rglob('*.*')]
+        self.assertEqual(sorted(after), sorted(before))
+        for path in out.rglob('*.*'):
+            self.assertEqual(path.read_bytes(), (again / path.relative_to(out)).read_bytes())
+        for path in spoil.files(self.root / 'audio' / 'train'):
+            clean = features.samples(str(path)).astype(float)
+            both = features.samples(str(out / path.relative_to(self.root).with_suffix('.flac'))).astype(float)
+            noise = both - clean * (both @ clean) / (clean @ clean)  # what is softer as a whole has the same shape
+            self.assertGreater(np.mean(noise**2), 0.5 * np.mean((both - noise) ** 2), path)
+
+    def test_a_quarter_of_the_variance_is_kept(self):
+        rng = np.random.default_rng(1)
+        pictures = np.clip(128 + 30 * rng.normal(size=(300, 1, 1)) * np.linspace(-1, 1, 8).reshape(1, 8, 1) + 20 * rng.normal(size=(300, 8, 8)), 0, 255).astype(np.uint8)
+        mean, directions = spoil.components(pictures)
+        flat = pictures.reshape(300, -1) - mean
+        kept = ((flat @ directions.T) ** 2).sum() / (flat**2).sum()
+        fewer = ((flat @ directions[:-1].T) ** 2).sum() / (flat**2).sum()
+        self.assertGreaterEqual(kept, spoil.KEPT_SHARE)
+        self.assertLess(fewer, spoil.KEPT_SHARE)
+        self.assertLess(np.abs(spoil.projected(pictures, mean, directions).astype(float).std() / pictures.std()), 0.7)
+
+    def test_noises_of_train_and_test_are_others(self):
+        found = spoil.noises_of(self.noise)
+        self.assertEqual(len(found['train']) + len(found['test']), 20)
+        for pcm in found['test']:
+            self.assertFalse(any(np.array_equal(pcm, other) for other in found['train']))
+
+    def test_what_cannot_be_spoilt_is_told(self):
+        self.run_it()
+        with self.assertRaisesRegex(data.DataError, 'spoilt: is there already'):
+            self.run_it()
+        picture = spoil.files(self.root / 'images' / 'train')[0]
+        Image.new('L', (5, 4)).save(picture)
+        with self.assertRaisesRegex(data.DataError, 'pixels, others have'):
+            self.run_it('other')
+        shutil.rmtree(self.noise)
+        with self.assertRaisesRegex(data.DataError, 'noise: not there'):
+            self.run_it('other')
 
 
 tap.main()

@@ -401,6 +401,12 @@ class Path(unittest.TestCase):
         self.assertTrue((folder / 'out.run' / 'sound.pretrained.pt').is_file())
         self.assertNotIn('reject', (folder / 'out' / 'bundle.ini').read_text())
         self.look_at_page((folder / 'out.run' / 'report.html').read_text())
+        for one in json.loads((folder / 'out.run' / 'figures.json').read_text())['sets'].values():
+            self.assertEqual((len(one['right']), len(one['pairs'])), (one['n'], one['n']))
+            self.assertAlmostEqual(np.mean(one['right']), one['accuracy'])
+        arguments = [sys.executable, '-m', 'training', 'seeds', folder, folder / 'out']
+        done = subprocess.run(arguments, env=kit.environment(), capture_output=True, text=True)
+        self.assertRegex(done.stdout, r'\| sound\+picture \| [0-9.]+ \|.*\n(.*\n)+Seeds 1;')
         bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
         self.assertEqual(set(bits), {4, 8})
         self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
@@ -469,7 +475,7 @@ class Presets(unittest.TestCase):
                 before[modality.kind] = n
 
     def test_the_presets_can_be_read(self):
-        for name in ('yard', 'digits', 'own'):
+        for name in ('yard', 'digits', 'own', 'avmnist'):
             self.assertEqual((config.read(name).name, [m.kind for m in config.read(name).modalities]), (name, ['sound', 'picture']))
 
     def test_keys_beside_a_size_win_over_it(self):

@@ -12,7 +12,41 @@ import numpy as np  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from training import augment, evaluate, fuse, learn, plot, unknown  # noqa: E402
+from training import augment, data, evaluate, fuse, learn, plot, seeds, unknown  # noqa: E402
+
+
+def run_of(seed, sound, picture, both):
+    """seeds.Run of two sounds and four pictures, two labels: what was right."""
+    pairs = {'sound': [[0], [1]], 'picture': [[0], [1], [2], [3]], 'sound+picture': [[0, 0], [0, 1], [1, 2], [1, 3]]}
+    sets = {
+        name: {'right': right, 'pairs': pairs[name], 'n': len(right), 'nll': 0.5, 'nll uncalibrated': 0.6, 'ece': 0.01, 'ece uncalibrated': 0.02}
+        for name, right in zip(pairs, (sound, picture, both))
+    }
+    return seeds.Run(seed, sets, {name: float(np.mean(one['right'])) for name, one in sets.items()})
+
+
+class Seeds(unittest.TestCase):
+    def test_the_table_has_mean_spread_and_what_both_remove(self):
+        text = seeds.table(seeds.checked([run_of(1, [1, 0], [1, 0, 1, 0], [1, 1, 1, 0]), run_of(2, [1, 0], [1, 0, 1, 1], [1, 1, 1, 1])]))
+        self.assertIn('| sound | 50.0 ± 0.0 | 50.0, 50.0 | 0.0 to 100.0 | 2 | 0.600 → 0.500 | 2.0 → 1.0 |', text)
+        self.assertIn('| picture | 62.5 ± 17.7 | 50.0, 75.0 |', text)
+        self.assertRegex(text, r'sound\+picture removes 67 % \(.*\) of the errors of picture.*: \+37.5 over sound, \+25.0 over picture')
+
+    def test_the_bootstrap_draws_sounds_and_pictures(self):
+        run = run_of(1, [1, 0], [1, 1, 1, 1], [1, 1, 0, 0])
+        draws = seeds.drawn([run])
+        self.assertEqual(set(np.round(draws['picture'], 6)), {1.0})
+        self.assertEqual(set(np.round(draws['sound'], 6)), {0.0, 0.5, 1.0})
+        self.assertEqual(set(draws['sound+picture'][draws['sound'] == 0]), {0.0}, 'a wrong sound that alone was drawn leaves only its pairs')
+        self.assertAlmostEqual(draws['sound+picture'].mean(), 0.5, delta=0.05)
+
+    def test_runs_that_cannot_be_compared_are_told(self):
+        one, other = run_of(1, [1, 0], [1, 1, 1, 1], [1, 1, 0, 0]), run_of(2, [1, 0], [1, 1, 1, 1], [1, 1, 0, 0])
+        with self.assertRaisesRegex(data.DataError, 'the same seed: 1 1'):
+            seeds.checked([one, one])
+        other.sets['picture']['pairs'] = [[0], [1], [2], [4]]
+        with self.assertRaisesRegex(data.DataError, 'seeds 1 and 2 were not tested with the same'):
+            seeds.checked([one, other])
 
 
 class Figures(unittest.TestCase):
