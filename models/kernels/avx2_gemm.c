@@ -274,7 +274,13 @@ static size_t scratch_bytes(const struct conv_size *size) {
            16;
 }
 
+static size_t scratch_bytes_s8(const struct conv_size *size) {
+    return avx2_winograd_takes(size) ? avx2_winograd_scratch_bytes(size) : scratch_bytes(size);
+}
+
 static size_t conv_bytes_s8(const struct conv_size *size) {
+    if (avx2_winograd_takes(size))
+        return avx2_winograd_packed_bytes(size);
     return avx2_packed_bytes(size->out_channels, padded_depth(size), false);
 }
 
@@ -294,7 +300,10 @@ static void conv_pack(void *packed, const int8_t *weight, const struct conv_size
 }
 
 static void conv_pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    conv_pack(packed, weight, size, false);
+    if (avx2_winograd_takes(size))
+        avx2_winograd_pack(packed, weight, size);
+    else
+        conv_pack(packed, weight, size, false);
 }
 
 static void conv_pack_s4(void *packed, const int8_t *weight, const struct conv_size *size) {
@@ -352,7 +361,14 @@ INLINE void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
 
 static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, const struct conv_size *size, void *scratch) {
-    conv(out, in, packed, bias, rq, size, scratch, false);
+    if (avx2_winograd_takes(size))
+        avx2_winograd_run(out, in, packed, bias, rq, size, scratch);
+    else
+        conv(out, in, packed, bias, rq, size, scratch, false);
+}
+
+static size_t conv_rows_s8(const struct conv_size *size) {
+    return avx2_winograd_takes(size) ? avx2_winograd_rows(size) : 1;
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
@@ -362,7 +378,7 @@ static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int
 
 const struct gemm_kernel avx2_gemm_s8 = { bytes_s8, pack_s8, run_s8 };
 const struct gemm_kernel avx2_gemm_s4 = { bytes_s4, pack_s4, run_s4 };
-const struct conv_kernel avx2_conv_s8 = { takes,         conv_bytes_s8, conv_pack_s8,
-                                          scratch_bytes, conv_s8,       NULL };
+const struct conv_kernel avx2_conv_s8 = { takes,   conv_bytes_s8, conv_pack_s8, scratch_bytes_s8,
+                                          conv_s8, conv_rows_s8 };
 const struct conv_kernel avx2_conv_s4 = { takes,         conv_bytes_s4, conv_pack_s4,
                                           scratch_bytes, conv_s4,       NULL };

@@ -1,34 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Convolutions of 3 x 3 at stride 1 with a quarter of the products: Winograd's F(4 x 4, 3 x 3)
- * (A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015), exact in integers.
- *
- * The rows of the filter's transform are multiplied by 4, -6, -6, 24, 24 and 1, so that they are
- * whole numbers, and what is missing to 24 in each direction by the output's transform. Inputs grow
- * at most 100 times, weights 49 times: both stay in int16. Sums are mod 2^32; 576 times the result
- * comes out, from which 9 is divided by its inverse and 64 by a shift. That is exact as long as 64
- * times the result fits into int32, so for up to 2^25 / (9 x 2^14) input channels.
- *
- * Weights take 8 times the bytes, so this is for images that are not small.
+ * Convolutions of 3 x 3 at stride 1 with NEON, by Winograd's F(4 x 4, 3 x 3) (winograd.h). Weights
+ * take 8 times the bytes, so this is for images that are not small.
  */
 #include "models/kernels/neon.h"
+#include "models/kernels/winograd.h"
 
 enum {
-    OUT = 4,        /* pixels of output of a tile, each way */
-    IN = 6,         /* pixels of input */
-    POINTS = 36,    /* products of a tile, for each pair of channels */
+    OUT = WINOGRAD_OUT,
+    IN = WINOGRAD_IN,
+    POINTS = WINOGRAD_POINTS,
     TILES = 4,      /* done together */
     COLS = 8,       /* output channels done together */
     DEPTH = 8,      /* input channels in a vector */
     DEPTH_MAX = 64, /* bounds what lies on the stack */
     WIDTH_LEAST = 8,
     STRIP_MOST = 1 << 14, /* bytes */
-    NINTH = 954437177,    /* x 9 = 1 mod 2^32 */
-    SIX_BITS = 6,
 };
 
 static size_t tiles_across(const struct conv_size *size) {
-    return parts((size_t) size->window.out_w, OUT);
+    return winograd_tiles((size_t) size->window.out_w);
 }
 
 /* Rows of output for which there is a strip: of 4 tiles or more. */
@@ -44,10 +35,8 @@ static size_t row_bytes(const struct conv_size *size) {
 bool neon_winograd_takes(const struct conv_size *size) {
     const struct window *w = &size->window;
 
-    return w->filter_h == 3 && w->filter_w == 3 && w->stride_h == 1 && w->stride_w == 1 &&
-           w->dilation_h == 1 && w->dilation_w == 1 && w->out_w >= WIDTH_LEAST &&
-           size->in_channels % DEPTH == 0 && size->in_channels <= DEPTH_MAX &&
-           size->out_channels % COLS == 0 &&
+    return winograd_fits(size) && w->out_w >= WIDTH_LEAST && size->in_channels % DEPTH == 0 &&
+           size->in_channels <= DEPTH_MAX && size->out_channels % COLS == 0 &&
            (neon_winograd_rows(size) + 2) * row_bytes(size) <= STRIP_MOST;
 }
 
@@ -60,37 +49,20 @@ size_t neon_winograd_scratch_bytes(const struct conv_size *size) {
     return (neon_winograd_rows(size) + 2) * row_bytes(size) + OUT * size->in_channels + BLOCK;
 }
 
-/* The six points of three taps, in one direction. */
-static void transform_weights(int32_t *out, size_t out_step, const int32_t *in, size_t in_step) {
-    const int32_t a = in[0], b = in[in_step], c = in[2 * in_step];
-
-    out[0] = a;
-    out[out_step] = a + b + c;
-    out[2 * out_step] = a - b + c;
-    out[3 * out_step] = a + 2 * b + 4 * c;
-    out[4 * out_step] = a - 2 * b + 4 * c;
-    out[5 * out_step] = c;
-}
-
 /* To int16 [cols / 8][points][depth][8]. */
 void neon_winograd_pack(void *packed, const int8_t *weight, const struct conv_size *size) {
     const size_t depth = size->in_channels;
 
     for (size_t c = 0; c < size->out_channels; c++)
         for (size_t d = 0; d < depth; d++) {
-            int32_t taps[9], half[3 * IN], points[POINTS];
+            int16_t points[POINTS];
 
-            for (size_t tap = 0; tap < 9; tap++)
-                taps[tap] = weight[(c * 9 + tap) * depth + d];
-            for (size_t x = 0; x < 3; x++)
-                transform_weights(half + x, 3, taps + x, 3);
-            for (size_t y = 0; y < IN; y++)
-                transform_weights(points + y * IN, 1, half + y * 3, 1);
+            winograd_weights(points, weight + c * 9 * depth + d, depth);
             for (size_t i = 0; i < POINTS; i++) {
-                const int16_t point = (int16_t) points[i];
                 const size_t at = ((c / COLS * POINTS + i) * depth + d) * COLS + c % COLS;
 
-                (void) memcpy((uint8_t *) packed + at * sizeof(point), &point, sizeof(point));
+                (void) memcpy((uint8_t *) packed + at * sizeof(*points), points + i,
+                              sizeof(*points));
             }
         }
 }
@@ -191,16 +163,15 @@ INLINE void multiply_point(int32_t *out, const int16x8_t *v, const int16_t *weig
     }
 }
 
-/* 24 times the four outputs of six points, in one direction. */
+/* The four outputs of six points, in one direction, times what winograd.h says. */
 INLINE void transform_sums(int32x4_t *out, const int32x4_t *m) {
     const int32x4_t p = vaddq_s32(m[1], m[2]), q = vsubq_s32(m[1], m[2]);
     const int32x4_t u = vaddq_s32(m[3], m[4]), v = vsubq_s32(m[3], m[4]);
-    const int32x4_t w = vsubq_s32(vaddq_s32(v, v), q);
 
-    out[0] = vmlaq_n_s32(vsubq_s32(u, vshlq_n_s32(p, 2)), m[0], 6);
-    out[1] = vshlq_n_s32(vsubq_s32(v, vaddq_s32(q, q)), 1);
-    out[2] = vshlq_n_s32(vsubq_s32(u, p), 2);
-    out[3] = vshlq_n_s32(vmlaq_n_s32(w, m[5], 6), 2);
+    out[0] = vsubq_s32(vaddq_s32(m[0], u), vshlq_n_s32(p, 2));
+    out[1] = vsubq_s32(v, vaddq_s32(q, q));
+    out[2] = vsubq_s32(u, p);
+    out[3] = vaddq_s32(vsubq_s32(vaddq_s32(v, v), q), m[5]);
 }
 
 /* The sums of a tile's pixels [4][4] for 4 of the columns; @points is [36][8]. */
@@ -222,7 +193,8 @@ INLINE void finish_points(int32x4_t (*out)[4], const int32_t *points, const int3
         transform_sums(y, half[i]);
         UNROLL
         for (size_t x = 0; x < OUT; x++)
-            out[i * OUT + x][v] = vsraq_n_s32(bias, vmulq_n_s32(y[x], NINTH), SIX_BITS);
+            out[i * OUT + x][v] =
+                vsraq_n_s32(bias, vmulq_n_s32(y[x], winograd_factor(i, x)), WINOGRAD_BITS);
     }
 }
 
