@@ -18,6 +18,8 @@ static const struct wording wordings[] = {
       "; `lookoutctl sensors` lists them" },
     { LOOKOUT_INTERFACE ".NoSuchTask", "name", "there is no task ",
       "; `lookoutctl tasks` lists them" },
+    { LOOKOUT_INTERFACE ".NoSuchLabel", "name", "no task has the label ",
+      "; labels.txt in a task's bundle lists its labels" },
     { LOOKOUT_INTERFACE ".BadRequest", "why", "lookoutd refuses: ", "" },
     { "org.varlink.service.MethodNotFound", "method", "lookoutd does not know the method ",
       "; it may be older than this lookoutctl" },

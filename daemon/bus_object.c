@@ -10,6 +10,7 @@
 #include "daemon/message.h"
 #include "daemon/publish_socket.h"
 #include "daemon/status.h"
+#include "daemon/unknown.h"
 
 enum { LIST_EVENTS_LIMIT = 100 };
 
@@ -214,6 +215,11 @@ static int on_list_events(sd_bus_message *call, void *user, sd_bus_error *error)
                 text);
     if (r < 0)
         return r;
+    if ((text = unknown_task(daemon, &filter)))
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "there is no task %s", text);
+    if ((text = unknown_label(daemon, &filter)))
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "no task has the label %s",
+                                 text);
     list = publish_list_events(daemon->ring, &filter, after, (size_t) limit);
     return list ? reply_events(call, list) : -ENOMEM;
 }

@@ -17,6 +17,7 @@
 #include "daemon/parameters.h"
 #include "daemon/refusal.h"
 #include "daemon/status.h"
+#include "daemon/unknown.h"
 
 #define SERVICE "org.varlink.service"
 #define LOOKOUT "org.lookoutd.Lookout1"
@@ -131,12 +132,13 @@ static struct message *reload(const struct request *request) {
                : NULL;
 }
 
-/* A name in the filter that no task has is a mistake rather than a wish. */
-static struct message *unknown_task(const struct daemon *daemon, const struct filter *filter) {
-    for (size_t i = 0; i < filter->n_tasks; i++)
-        if (!settings_find(daemon->settings, SECTION_TASK, filter->tasks[i]))
-            return refusal_new("NoSuchTask", "name", filter->tasks[i]);
-    return NULL;
+static struct message *refuse_unknown(const struct daemon *daemon, const struct filter *filter) {
+    const char *name = unknown_task(daemon, filter);
+
+    if (name)
+        return refusal_new("NoSuchTask", "name", name);
+    name = unknown_label(daemon, filter);
+    return name ? refusal_new("NoSuchLabel", "name", name) : NULL;
 }
 
 /* NULL, or the refusal. */
@@ -147,7 +149,7 @@ static struct message *read_filter(const struct request *request, struct filter 
     if (parameter_filter(request->call->parameters, filter, &wrong) < 0 ||
         parameter_cursor(request->call->parameters, request->daemon->boot, after, &wrong) < 0)
         return refusal_of_parameter(wrong);
-    return unknown_task(request->daemon, filter);
+    return refuse_unknown(request->daemon, filter);
 }
 
 static struct message *list_events(const struct request *request) {

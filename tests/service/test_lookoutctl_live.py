@@ -92,7 +92,8 @@ class Live(unittest.TestCase):
         within("an event", lambda: self.read_json("events"))
         label = self.read_json("events", "--count", "1")[0]["label"]
         self.assertEqual({one["label"] for one in self.read_json("events", "--label", label)}, {label})
-        self.assertEqual(self.read_json("events", "--label", "nonesuch"), [])
+        self.assertEqual(self.read_json("events", "--label", "background"), [], "it is not reported")
+        self.assertIn("no task has the label nonesuch", self.run_it("events", "--label", "nonesuch", status=1))
         self.assertIn("no task nonesuch", self.run_it("watch", "--task", "nonesuch", status=1))
         said = self.run_it("watch", "--label", label, "--scores", "--long", "--count", "2")
         for word in (label, "scores", "latency", "sensors", "Go on from here"):
@@ -165,7 +166,7 @@ class Live(unittest.TestCase):
         self.assertEqual(process.returncode, 0)
 
     def test_watch_knows_where_it_began_before_the_first_event(self):
-        with self.start(LOOKOUTCTL, "watch", "--json", "--label", "nonesuch", "--for", "0.5") as process:
+        with self.start(LOOKOUTCTL, "watch", "--json", "--label", "background", "--for", "0.5") as process:
             first = json.loads(process.stdout.readline())
         self.assertEqual(first["gap"], 0)
         self.assertGreaterEqual(first["sequence"], 0)

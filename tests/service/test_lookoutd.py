@@ -136,6 +136,9 @@ class Answers(unittest.TestCase):
                 self.assertEqual(answer, {'error': SERVICE + 'InvalidParameter', 'parameters': {'parameter': wrong}})
             self.assertEqual(client.call(LOOKOUT + 'Watch', {'tasks': ['yrad']}, more=True),
                              {'error': LOOKOUT + 'NoSuchTask', 'parameters': {'name': 'yrad'}})
+            for method in ('Watch', 'ListEvents'):
+                self.assertEqual(client.call(LOOKOUT + method, {'labels': ['dog', 'dgo']}, more=method == 'Watch'),
+                                 {'error': LOOKOUT + 'NoSuchLabel', 'parameters': {'name': 'dgo'}})
 
     def test_unknown_methods_and_interfaces_are_told(self):
         with self.daemon.client() as client:
@@ -346,6 +349,7 @@ class Start(unittest.TestCase):
         self.daemon.start()
         tasks = {t['name']: t for t in self.daemon.call('ListTasks')['tasks']}
         self.assertIn('no bundle `nothing` in the search path', tasks['none']['reason'])
+        self.assertEqual(self.daemon.call('ListEvents', {'labels': ['dgo']})['events'], [], 'nobody knows the labels of a bundle that is not there')
         self.assertIn('noise.wav', tasks['broken']['reason'])
         self.assertEqual((tasks['off']['state'], tasks['off']['reason']), ('stopped', 'enabled = no'))
         sensors = within('the recording is lost', lambda: {

@@ -95,8 +95,9 @@ class Bus(unittest.TestCase):
         within('there are events', lambda: call('ListEvents', 'as', '1', 'limit=1')[0])
         events = [json.loads(text) for text in call('ListEvents', 'as', '3', 'task=yard', 'label=dog', 'limit=2')[0]]
         self.assertEqual({event['label'] for event in events}, {'dog'})
-        refused = busctl('call', NAME, *OBJECT, 'ListEvents', 'as', '1', 'speed=fast', check=False)
-        self.assertIn('none of task=NAME', refused.stderr)
+        for wrong, words in (('speed=fast', 'none of task=NAME'), ('task=yrad', 'there is no task yrad'), ('label=dgo', 'no task has the label dgo')):
+            refused = busctl('call', NAME, *OBJECT, 'ListEvents', 'as', '1', wrong, check=False)
+            self.assertIn(words, refused.stderr)
 
     def test_events_and_sensors_are_signalled(self):
         signals = Signals()
