@@ -309,6 +309,10 @@ static int plan_gemm(const struct op_context *context, const struct conv_shape *
     r = pack_conv(context, p, weights->is_int4, weight);
     if (r < 0)
         return r;
+    r = weights_round_in_float(context, weights->bias, weight, shape->out_channels, shape->depth,
+                               (struct weights_steps){ shape->depth, 1 }, &p->requant);
+    if (r < 0)
+        return r;
     weights_fold(weights->bias, weight, shape->out_channels, shape->depth, in_zero_point);
 
     step->parameters = p;
@@ -385,7 +389,9 @@ static int plan_depthwise_kernel(const struct op_context *context, const struct 
     };
     step->parameters = p;
     op_by_rows(context, step, run_depthwise, &p->size.window);
-    return 0;
+    return weights_round_in_float(context, weights->bias, weights->weight, shape->out_channels,
+                                  shape->depth, (struct weights_steps){ 1, shape->out_channels },
+                                  &p->requant);
 }
 
 static int plan_depthwise(const struct op_context *context, struct step *step) {

@@ -134,6 +134,10 @@ static int plan_s8(const struct op_context *context, struct gemm_size size,
     if (!packed)
         return op_no_memory(context);
     p->gemm->pack(packed, weights.weight, size.cols, size.depth);
+    r = weights_round_in_float(context, weights.bias, weights.weight, size.cols, size.depth,
+                               (struct weights_steps){ size.depth, 1 }, &weights.requant);
+    if (r < 0)
+        return r;
     weights_fold(weights.bias, weights.weight, size.cols, size.depth,
                  op_zero_point(op_input(context, 0)));
     p->size = size;

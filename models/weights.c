@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "models/quant_float.h"
+
 static int check_constant(const struct op_context *context, size_t i, const char *what) {
     const struct tflite_tensor *tensor = op_input(context, i);
 
@@ -148,6 +150,46 @@ int weights_read_s8(const struct op_context *context, int32_t channels, int dime
     if (bias)
         (void) memcpy(w.bias, bias->data, (size_t) channels * sizeof(*w.bias));
     *ret = w;
+    return 0;
+}
+
+int weights_round_in_float(const struct op_context *context, const int32_t *bias,
+                           const int8_t *weight, size_t channels, size_t depth,
+                           struct weights_steps steps, struct requant *requant) {
+    const int64_t zero_point = op_zero_point(op_input(context, 0));
+    int32_t *offset;
+    float *scale, *nudge;
+
+    if (!context->kernels->float_requant)
+        return 0;
+    offset = pool_zeros(context->pool, channels, sizeof(*offset));
+    scale = pool_zeros(context->pool, channels, sizeof(*scale));
+    nudge = pool_zeros(context->pool, channels, sizeof(*nudge));
+    if (!offset || !scale || !nudge)
+        return op_no_memory(context);
+    for (size_t c = 0; c < channels; c++) {
+        struct rounding rounding = {
+            .factor = { requant->multiplier[c], requant->shift[c] },
+            .zero_point = requant->zero_point,
+            .min = requant->min,
+            .max = requant->max,
+            .least = bias[c],
+            .most = bias[c],
+        };
+        struct float_rounding found = { .nudge = NAN };
+
+        for (size_t d = 0; d < depth; d++) {
+            const int64_t w = weight[c * steps.channel + d * steps.depth];
+
+            rounding.least += w * ((w > 0 ? INT8_MIN : INT8_MAX) - zero_point);
+            rounding.most += w * ((w > 0 ? INT8_MAX : INT8_MIN) - zero_point);
+        }
+        (void) float_rounding_of(&rounding, &found);
+        offset[c] = found.offset;
+        scale[c] = found.scale;
+        nudge[c] = found.nudge;
+    }
+    requant->in_float = (struct float_requant){ offset, scale, nudge };
     return 0;
 }
 

@@ -28,6 +28,19 @@ int weights_read_s8(const struct op_context *context, int32_t channels, int dime
                     enum weights_product product, const struct activation *activation,
                     struct weights_s8 *ret);
 
+/** Where the weight of channel c for product d of a sum lies: at c x @channel + d x @depth. */
+struct weights_steps {
+    size_t channel, depth;
+};
+
+/**
+ * Fill @requant's in_float, if the row of kernels uses it, for layers of int8 inputs whose zero
+ * point has not been folded into @bias. Returns 0, -errno.
+ */
+int weights_round_in_float(const struct op_context *context, const int32_t *bias,
+                           const int8_t *weight, size_t channels, size_t depth,
+                           struct weights_steps steps, struct requant *requant);
+
 /**
  * Take (input zero point) x (sum of a channel's weights) off the bias, so that kernels can use raw
  * inputs. @weight is int8 [channels, depth].

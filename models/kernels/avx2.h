@@ -12,8 +12,8 @@
 
 #include "models/kernels/kernels.h"
 
-#ifndef __AVX2__
-#error "build this file with -mavx2"
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "build this file with -mavx2 -mfma"
 #endif
 
 #include <immintrin.h>
@@ -77,25 +77,41 @@ INLINE void avx2_weights(__m256i w[2], const uint8_t *pairs, size_t vectors, boo
                    : _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) (pairs + PAIRS_BYTES)));
 }
 
+/** -1 in the first @n lanes. */
+INLINE __m256i avx2_lanes(size_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t) least(n, LANES)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
 /** Up to 8 of the @n int32 left at @values; zeros behind. */
 INLINE __m256i avx2_load(const int32_t *values, size_t n) {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t) least(n, LANES)), lane);
-
-    return _mm256_maskload_epi32(values, inside);
+    return _mm256_maskload_epi32(values, avx2_lanes(n));
 }
+
+INLINE __m256 avx2_load_floats(const float *values, size_t n) {
+    return _mm256_maskload_ps(values, avx2_lanes(n));
+}
+
+/** How 8 sums become bytes, from what takes the most steps to what takes the fewest. */
+enum rounding_steps {
+    ROUND_TWICE, /* as mbqm() does */
+    ROUND_ONCE,
+    ROUND_IN_FLOAT,
+};
 
 /** How 8 columns are requantised. */
 struct scaling {
-    __m256i multiplier, multiplier_odd;
-    __m256i left, sign, half, one;              /* rounded twice: as mbqm() does */
-    __m256i nudge, nudge_odd, right, right_odd; /* rounded once */
-    bool once;
+    __m256i multiplier, multiplier_odd, zero_point;
+    __m256i left, sign, half, one;              /* ROUND_TWICE */
+    __m256i nudge, nudge_odd, right, right_odd; /* ROUND_ONCE */
+    __m256i offset;                             /* ROUND_IN_FLOAT, and two more */
+    __m256 float_scale, float_nudge;
+    enum rounding_steps how;
 };
 
 /**
  * Where the activation keeps only what is not below the zero point, and each factor is below 1/2,
- * sums below 0 may count as 0, and for the others the two roundings collapse:
+ * sums below 0 may count as 0 (@once), and for the others the two roundings collapse:
  *   floor((floor((p + 2^30) / 2^31) + 2^(e - 1)) / 2^e) = floor((p + 2^30 + 2^(30 + e)) / 2^(31 +
  * e))
  */
@@ -103,13 +119,14 @@ INLINE struct scaling avx2_scaling_of(__m256i multiplier, __m256i shift, bool on
     const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi32(1);
     const __m256i e = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
     struct scaling s = { .multiplier = multiplier,
-                         .multiplier_odd = _mm256_srli_epi64(multiplier, 32) };
+                         .multiplier_odd = _mm256_srli_epi64(multiplier, 32),
+                         .how = ROUND_TWICE };
 
-    s.once = once && _mm256_movemask_epi8(_mm256_cmpgt_epi32(e, zero)) == -1;
-    if (s.once) {
+    if (once && _mm256_movemask_epi8(_mm256_cmpgt_epi32(e, zero)) == -1) {
         const __m256i even = _mm256_srli_epi64(_mm256_slli_epi64(e, 32), 32);
         const __m256i odd = _mm256_srli_epi64(e, 32), bit = _mm256_set1_epi64x(1 << 30);
 
+        s.how = ROUND_ONCE;
         s.nudge = _mm256_add_epi64(_mm256_sllv_epi64(bit, even), bit);
         s.nudge_odd = _mm256_add_epi64(_mm256_sllv_epi64(bit, odd), bit);
         s.right = _mm256_add_epi64(even, _mm256_set1_epi64x(31));
@@ -125,8 +142,19 @@ INLINE struct scaling avx2_scaling_of(__m256i multiplier, __m256i shift, bool on
 
 /** Of columns @c and the 7 behind it, as far as there are any. */
 INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t cols) {
-    return avx2_scaling_of(avx2_load(rq->multiplier + c, cols - c),
-                           avx2_load(rq->shift + c, cols - c), rq->min >= rq->zero_point);
+    struct scaling s =
+        avx2_scaling_of(avx2_load(rq->multiplier + c, cols - c), avx2_load(rq->shift + c, cols - c),
+                        rq->min >= rq->zero_point);
+
+    s.zero_point = _mm256_set1_epi32(rq->zero_point);
+    if (!rq->in_float.nudge)
+        return s;
+    s.offset = avx2_load(rq->in_float.offset + c, cols - c);
+    s.float_scale = avx2_load_floats(rq->in_float.scale + c, cols - c);
+    s.float_nudge = avx2_load_floats(rq->in_float.nudge + c, cols - c);
+    if (_mm256_movemask_ps(_mm256_cmp_ps(s.float_nudge, s.float_nudge, _CMP_UNORD_Q)) == 0)
+        s.how = ROUND_IN_FLOAT;
+    return s;
 }
 
 /** srdhm() of 8 values, with a multiplier that is not negative. */
@@ -141,7 +169,7 @@ INLINE __m256i avx2_srdhm(__m256i x, __m256i multiplier, __m256i multiplier_odd)
 
 /** mbqm() of 8 sums, or anything not above 0 where that clamps. */
 INLINE __m256i avx2_scale(__m256i x, const struct scaling *s) {
-    if (s->once) {
+    if (s->how == ROUND_ONCE) {
         const __m256i y = _mm256_max_epi32(x, _mm256_setzero_si256());
         const __m256i even = _mm256_mul_epu32(y, s->multiplier);
         const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(y, 32), s->multiplier_odd);
@@ -153,6 +181,14 @@ INLINE __m256i avx2_scale(__m256i x, const struct scaling *s) {
     x = avx2_srdhm(_mm256_sllv_epi32(x, s->left), s->multiplier, s->multiplier_odd);
     x = _mm256_sub_epi32(x, _mm256_srlv_epi32(x, s->sign)); /* ties away from zero */
     return _mm256_srav_epi32(_mm256_add_epi32(_mm256_srav_epi32(x, s->half), s->one), s->one);
+}
+
+/** 8 sums with the zero point of the output, not clamped. */
+INLINE __m256i avx2_requantise(__m256i sums, const struct scaling *s) {
+    if (s->how == ROUND_IN_FLOAT)
+        return _mm256_cvtps_epi32(_mm256_fmadd_ps(
+            _mm256_cvtepi32_ps(_mm256_add_epi32(sums, s->offset)), s->float_scale, s->float_nudge));
+    return _mm256_add_epi32(avx2_scale(sums, s), s->zero_point);
 }
 
 /** Clamp @vectors x 8 values and store the first @n as int8. */

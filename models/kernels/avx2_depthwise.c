@@ -128,7 +128,6 @@ INLINE void run_group(int8_t *out, const int8_t *const *taps, size_t n_pixels, s
     const size_t pairs = (chunk->n_taps + 1) / 2;
     const uint8_t *weights = chunk->weights + c / BLOCK * pairs * pair_bytes;
     const struct scaling *scalings = &chunk->scalings[c / LANES];
-    const __m256i zero_point = _mm256_set1_epi32(chunk->rq->zero_point);
     size_t at = 0;
 
     for (size_t i = 0; i < n_pixels; i++, at += step, out += chunk->size->channels) {
@@ -149,7 +148,7 @@ INLINE void run_group(int8_t *out, const int8_t *const *taps, size_t n_pixels, s
                     _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b)), w[1]));
         }
         for (size_t v = 0; v < vectors; v++)
-            sums[v] = _mm256_add_epi32(avx2_scale(sums[v], &scalings[v]), zero_point);
+            sums[v] = avx2_requantise(sums[v], &scalings[v]);
         avx2_store(out, sums, vectors, least(chunk->n - c, BLOCK), chunk->rq->min, chunk->rq->max);
     }
 }

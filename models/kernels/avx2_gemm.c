@@ -104,7 +104,6 @@ INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns
                  size_t vectors, enum weights kind) {
     const struct product *p = columns->product;
     const size_t left = p->cols - columns->c;
-    const __m256i zero_point = _mm256_set1_epi32(p->rq->zero_point);
     __m256i sums[TILE_ROWS][2], w[2];
     size_t pair = 0;
 
@@ -126,8 +125,7 @@ INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns
         }
     for (size_t r = 0; r < rows; r++) {
         for (size_t v = 0; v < vectors; v++)
-            sums[r][v] =
-                _mm256_add_epi32(avx2_scale(sums[r][v], &columns->scalings[v]), zero_point);
+            sums[r][v] = avx2_requantise(sums[r][v], &columns->scalings[v]);
         avx2_store(out + r * p->cols, sums[r], vectors, left, p->rq->min, p->rq->max);
     }
 }

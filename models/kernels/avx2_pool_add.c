@@ -86,7 +86,7 @@ static struct scaling scaling_of(const struct factor *factor, int32_t left, bool
     struct scaling scaling = avx2_scaling_of(_mm256_set1_epi32(factor->multiplier),
                                              _mm256_set1_epi32(factor->shift), once);
 
-    if (!scaling.once)
+    if (scaling.how == ROUND_TWICE)
         scaling.left = _mm256_add_epi32(scaling.left, _mm256_set1_epi32(left));
     return scaling;
 }

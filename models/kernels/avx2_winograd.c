@@ -135,10 +135,8 @@ struct ending {
 
 /* 8 columns of 4 pixels to int8, [4][8]. */
 INLINE __m256i narrow(const __m256i y[OUT], const struct requant *rq) {
-    const __m256i zero_point = _mm256_set1_epi16((int16_t) rq->zero_point);
-    const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(y[0], y[1]), zero_point);
-    const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(y[2], y[3]), zero_point);
-    __m256i bytes = _mm256_packs_epi16(low, high);
+    __m256i bytes =
+        _mm256_packs_epi16(_mm256_packs_epi32(y[0], y[1]), _mm256_packs_epi32(y[2], y[3]));
 
     bytes = _mm256_max_epi8(bytes, _mm256_set1_epi8((char) rq->min));
     bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8((char) rq->max));
@@ -160,11 +158,12 @@ INLINE void store(int8_t *out, size_t pixel, __m256i bytes, size_t n) {
 
 /* 8 columns of a tile, the pixels that are inside the output; @points is [36][16]. */
 INLINE void finish_tile(int8_t *out, size_t pixel, size_t row, const int32_t *points,
-                        const struct ending *ending, size_t rows, size_t across, bool once) {
+                        const struct ending *ending, size_t rows, size_t across,
+                        enum rounding_steps how) {
     struct scaling scaling = ending->scaling;
     __m256i half[OUT][IN], m[IN], y[OUT];
 
-    scaling.once = once; /* known to the compiler */
+    scaling.how = how; /* known to the compiler */
 #pragma GCC unroll 1
     for (size_t x = 0; x < IN; x++) {
         for (size_t i = 0; i < IN; i++)
@@ -178,7 +177,7 @@ INLINE void finish_tile(int8_t *out, size_t pixel, size_t row, const int32_t *po
         for (size_t x = 0; x < OUT; x++) {
             y[x] = _mm256_mullo_epi32(y[x], _mm256_set1_epi32(winograd_factor(i, x)));
             y[x] = _mm256_add_epi32(_mm256_srai_epi32(y[x], WINOGRAD_BITS), ending->bias);
-            y[x] = avx2_scale(y[x], &scaling);
+            y[x] = avx2_requantise(y[x], &scaling);
         }
         store(out, pixel, narrow(y, ending->rq), across);
     }
@@ -246,10 +245,12 @@ static void finish_tiles(const struct call *call, const int32_t *sums, size_t fi
         const size_t across = least((size_t) w->out_w - x, OUT);
         int8_t *out = call->out + y * row + x * cols + c;
 
-        if (ending.scaling.once)
-            finish_tile(out, cols, row, sums, &ending, rows, across, true);
+        if (ending.scaling.how == ROUND_IN_FLOAT)
+            finish_tile(out, cols, row, sums, &ending, rows, across, ROUND_IN_FLOAT);
+        else if (ending.scaling.how == ROUND_ONCE)
+            finish_tile(out, cols, row, sums, &ending, rows, across, ROUND_ONCE);
         else
-            finish_tile(out, cols, row, sums, &ending, rows, across, false);
+            finish_tile(out, cols, row, sums, &ending, rows, across, ROUND_TWICE);
     }
 }
 

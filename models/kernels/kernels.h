@@ -25,12 +25,19 @@ enum cpu_feature {
     CPU_AVX512VNNI = 1 << 3, /* with F, BW, DQ and VL */
 };
 
+/** For each column what float_rounding_of() found; a nudge of NAN where it found nothing. */
+struct float_requant {
+    const int32_t *offset;
+    const float *scale, *nudge;
+};
+
 /** int32 accumulator -> int8 output: clamp(mbqm(acc, factor of the column) + zero_point). */
 struct requant {
-    const int32_t *multiplier; /* [cols], Q31 */
-    const int32_t *shift;      /* [cols], -31..31, > 0 is left */
-    int32_t zero_point;        /* of the output, -128..127 */
-    int32_t min, max;          /* fused activation clamp, -128..127 */
+    const int32_t *multiplier;     /* [cols], Q31 */
+    const int32_t *shift;          /* [cols], -31..31, > 0 is left */
+    int32_t zero_point;            /* of the output, -128..127 */
+    int32_t min, max;              /* fused activation clamp, -128..127 */
+    struct float_requant in_float; /* gives the same; all NULL if the row does not use it */
 };
 
 struct gemm_size {
@@ -155,8 +162,9 @@ typedef void add_s8_fn(int8_t *out, const int8_t *a, size_t a_step, const int8_t
                        size_t n, const struct add_terms *terms);
 
 struct kernels {
-    const char *name;  /* what --kernels takes */
-    unsigned needs;    /* enum cpu_feature bits; 0 for the C row */
+    const char *name;   /* what --kernels takes */
+    unsigned needs;     /* enum cpu_feature bits; 0 for the C row */
+    bool float_requant; /* it can use requant.in_float */
     size_t patch_rows; /* a convolution gathers patches for one gemm call in multiples of it; 1.. */
     const struct gemm_kernel *gemm_s8, *gemm_s4;
     const struct conv_kernel *conv_s8, *conv_s4; /* NULL: takes none */

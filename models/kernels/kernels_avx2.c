@@ -5,6 +5,7 @@
 const struct kernels kernels_avx2 = {
     .name = "avx2",
     .needs = CPU_AVX2,
+    .float_requant = true,
     .patch_rows = 16,
     .gemm_s8 = &avx2_gemm_s8,
     .gemm_s4 = &avx2_gemm_s4,

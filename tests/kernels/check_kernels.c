@@ -10,6 +10,7 @@
  *
  * Method: after checkasm of dav1d and x264.
  */
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #include "common/units.h"
 #include "models/kernels/kernels.h"
+#include "models/quant_float.h"
 
 enum {
     N_ROUNDS = 150,
@@ -37,6 +39,8 @@ static struct {
     int8_t want[OUT_BYTES_MAX];
     uint8_t got[GUARD_BYTES + OUT_BYTES_MAX + GUARD_BYTES];
     int32_t bias[CHANNELS_MAX], multiplier[CHANNELS_MAX], shift[CHANNELS_MAX];
+    int32_t offset[CHANNELS_MAX];
+    float scale[CHANNELS_MAX], nudge[CHANNELS_MAX];
 } buffers;
 
 /* Ends of two times IN_BYTES_MAX bytes; behind each is a page that ends who reads it by SIGSEGV. */
@@ -117,21 +121,49 @@ static void fill_both(size_t n_in, size_t n_weights, int32_t low, int32_t high) 
             random_to(2) ? fill : random_fill());
 }
 
-/* Half of the time as layers have it: all factors small, biases near the sums, often ReLU. */
-static struct requant random_requant(size_t channels) {
+/* What float32 may do instead, for sums of @depth products at most that far from the biases. */
+static struct float_requant in_float(const struct requant *rq, size_t channels, size_t depth) {
+    const int64_t most = (int64_t) depth * 255 * 128;
+
+    for (size_t c = 0; c < channels; c++) {
+        const struct rounding rounding = {
+            { rq->multiplier[c], rq->shift[c] },
+            rq->zero_point,
+            rq->min,
+            rq->max,
+            buffers.bias[c] - most,
+            buffers.bias[c] + most,
+        };
+        struct float_rounding found = { .nudge = NAN };
+
+        (void) float_rounding_of(&rounding, &found);
+        buffers.offset[c] = found.offset;
+        buffers.scale[c] = found.scale;
+        buffers.nudge[c] = found.nudge;
+    }
+    return (struct float_requant){ buffers.offset, buffers.scale, buffers.nudge };
+}
+
+/*
+ * Half of the time as layers have it: all factors small, biases near the sums, often ReLU.
+ * @depth  products in a sum
+ */
+static struct requant random_requant(size_t channels, size_t depth) {
     const bool usual = random_to(2) == 0, relu = usual && random_to(2) == 0;
     const int32_t a = (int32_t) random_to(256) - 128, b = (int32_t) random_to(256) - 128;
     const bool clamp = !relu && random_to(2) == 0;
+    const size_t shifts = 1 + random_to(8);
+    struct requant rq;
 
     for (size_t c = 0; c < channels; c++) {
         buffers.bias[c] = (int32_t) next_random() >> (usual ? 14 + random_to(10) : random_to(24));
         buffers.multiplier[c] =
             random_to(20) == 0 ? 0 : (int32_t) ((1u << 30) + next_random() % (1u << 30));
-        buffers.shift[c] = usual ? -5 - (int32_t) random_to(8) : (int32_t) random_to(20) - 18;
+        buffers.shift[c] = usual ? -5 - (int32_t) random_to(shifts) : (int32_t) random_to(20) - 18;
         if (buffers.multiplier[c] == 0)
             buffers.shift[c] = 0;
     }
-    return (struct requant){
+    rq = (struct requant){
         .multiplier = buffers.multiplier,
         .shift = buffers.shift,
         .zero_point = relu ? -128 : (int32_t) random_to(256) - 128,
@@ -142,6 +174,9 @@ static struct requant random_requant(size_t channels) {
                : a < b ? b
                        : a,
     };
+    if (random_to(2))
+        rq.in_float = in_float(&rq, channels, depth);
+    return rq;
 }
 
 /* ---- the formulas, a second time ---- */
@@ -296,7 +331,7 @@ static bool same(size_t n) {
 
 static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high,
                      struct gemm_size size) {
-    const struct requant rq = random_requant(size.cols);
+    const struct requant rq = random_requant(size.cols, size.depth);
     void *packed = calloc(kernel->packed_bytes(size.cols, size.depth) + 1, 1);
     bool good;
 
@@ -385,7 +420,7 @@ static bool try_conv(const struct conv_kernel *kernel, int32_t low, int32_t high
     const struct window *w = &size->window;
     const size_t depth = (size_t) (w->filter_h * w->filter_w) * size->in_channels;
     const size_t scratch_bytes = kernel->scratch_bytes(size);
-    const struct requant rq = random_requant(size->out_channels);
+    const struct requant rq = random_requant(size->out_channels, depth);
     void *packed = calloc(kernel->packed_bytes(size) + 1, 1);
     uint8_t *scratch = malloc(scratch_bytes + GUARD_BYTES);
     bool good = true;
@@ -453,7 +488,7 @@ static bool try_depthwise(const struct depthwise_kernel *kernel, int32_t low, in
     const struct window *w = &size->window;
     const size_t taps = (size_t) (w->filter_h * w->filter_w);
     const size_t in_pixels = (size_t) (w->in_h * w->in_w);
-    const struct requant rq = random_requant(size->channels);
+    const struct requant rq = random_requant(size->channels, taps);
     void *packed = calloc(kernel->packed_bytes(taps, size->channels) + 1, 1);
     bool good;
 
@@ -672,12 +707,13 @@ static bool call(const struct kernels *row, const struct bench *b, const struct 
 
 /* The fastest call of each row that this CPU can run. */
 static void bench_all(void) {
-    struct requant rq = random_requant(CHANNELS_MAX);
+    struct requant rq = random_requant(CHANNELS_MAX, 1);
 
     rq.zero_point = rq.min = -128; /* as after ReLU */
     rq.max = 127;
     for (size_t c = 0; c < CHANNELS_MAX; c++)
         buffers.shift[c] = -8;
+    rq.in_float = in_float(&rq, CHANNELS_MAX, 9);
     place(IN_BYTES_MAX);
     fill_values(buffers.in, IN_BYTES_MAX, -128, 127);
     fill_values(buffers.other, IN_BYTES_MAX, -128, 127);

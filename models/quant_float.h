@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* quant_float - requantisation by one float32 multiply-add, where that gives the same bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "models/quant.h"
+
+/** What a sum may be, and what becomes of it: clamp(mbqm(sum, factor) + zero_point, min, max). */
+struct rounding {
+    struct factor factor;
+    int32_t zero_point, min, max; /* -128..127 */
+    int64_t least, most;          /* of the sum */
+};
+
+/** The same as clamp(round(fma(sum + offset, scale, nudge)), min, max), ties to even. */
+struct float_rounding {
+    int32_t offset;
+    float scale, nudge;
+};
+
+/** Find it. Returns false if there is none near by: factors of 1/2 and more, narrow steps. */
+bool float_rounding_of(const struct rounding *rounding, struct float_rounding *ret);
