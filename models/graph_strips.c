@@ -63,6 +63,15 @@ static int32_t next_needed(const struct walk *walk, size_t t) {
     return step_needs(&walk->steps[t], (struct rows){ next, next + 1 }).first;
 }
 
+/* Up to row @last or beyond, as many rows as step @s best makes at a time. */
+static int32_t whole_rows(const struct walk *walk, size_t s, int32_t last) {
+    const struct step_rows *rows = &walk->steps[s].rows;
+    const int32_t together = rows->together > 1 ? rows->together : 1;
+    const int32_t first = walk->line[s].last, n = (last - first + together - 1) / together;
+
+    return rows->n - first < n * together ? rows->n : first + n * together;
+}
+
 /* How far each step must get so that the last one can make its rows before @last. */
 static void look_back(struct walk *walk, int32_t last) {
     for (size_t s = 0; s < walk->n; s++)
@@ -77,7 +86,7 @@ static void look_back(struct walk *walk, int32_t last) {
             const int32_t needed = step_needs(&walk->steps[t], rows).last;
 
             if (s != OUTSIDE && walk->want[s] < needed)
-                walk->want[s] = needed;
+                walk->want[s] = whole_rows(walk, (size_t) s, needed);
         }
     }
 }
