@@ -92,6 +92,11 @@ INLINE __m256 avx2_load_floats(const float *values, size_t n) {
     return _mm256_maskload_ps(values, avx2_lanes(n));
 }
 
+/** None is NAN. */
+INLINE bool avx2_all_numbers(__m256 x) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) == 0;
+}
+
 /** How 8 sums become bytes, from what takes the most steps to what takes the fewest. */
 enum rounding_steps {
     ROUND_TWICE, /* as mbqm() does */
@@ -152,7 +157,7 @@ INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t co
     s.offset = avx2_load(rq->in_float.offset + c, cols - c);
     s.float_scale = avx2_load_floats(rq->in_float.scale + c, cols - c);
     s.float_nudge = avx2_load_floats(rq->in_float.nudge + c, cols - c);
-    if (_mm256_movemask_ps(_mm256_cmp_ps(s.float_nudge, s.float_nudge, _CMP_UNORD_Q)) == 0)
+    if (avx2_all_numbers(s.float_nudge))
         s.how = ROUND_IN_FLOAT;
     return s;
 }
@@ -183,12 +188,24 @@ INLINE __m256i avx2_scale(__m256i x, const struct scaling *s) {
     return _mm256_srav_epi32(_mm256_add_epi32(_mm256_srav_epi32(x, s->half), s->one), s->one);
 }
 
+/** What ROUND_IN_FLOAT makes of 8 sums with the offset added. */
+INLINE __m256i avx2_round_in_float(__m256i sums, __m256 scale, __m256 nudge) {
+    return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), scale, nudge));
+}
+
 /** 8 sums with the zero point of the output, not clamped. */
 INLINE __m256i avx2_requantise(__m256i sums, const struct scaling *s) {
     if (s->how == ROUND_IN_FLOAT)
-        return _mm256_cvtps_epi32(_mm256_fmadd_ps(
-            _mm256_cvtepi32_ps(_mm256_add_epi32(sums, s->offset)), s->float_scale, s->float_nudge));
+        return avx2_round_in_float(_mm256_add_epi32(sums, s->offset), s->float_scale,
+                                   s->float_nudge);
     return _mm256_add_epi32(avx2_scale(sums, s), s->zero_point);
+}
+
+/** 4 x 8 values as bytes in this order, saturated. */
+INLINE __m256i avx2_narrow(__m256i a, __m256i b, __m256i c, __m256i d) {
+    return _mm256_permutevar8x32_epi32(
+        _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)),
+        _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
 /** Clamp @vectors x 8 values and store the first @n as int8. */

@@ -9,7 +9,8 @@
 #include "models/kernels/avx2.h"
 
 enum {
-    TILE_ROWS = 4,        /* x 2 vectors of sums: with weights and values, 14 of the 16 registers */
+    TILE_ROWS = 6, /* x 2 vectors of sums: with weights, values and a product, 16 registers */
+    NARROW_TILE_ROWS = 3, /* of weights that are not unpacked before */
     WIDE_ITEMS = 12288,   /* room for a panel of rows, and for 16 columns of weights, as int16 */
     UNPACK_ROWS = 3,      /* from so many on it pays to unpack weights first */
     CONV_WIDTH = 5,       /* outputs in a row that a convolution is worth a strip for */
@@ -91,43 +92,150 @@ INLINE void load_weights(__m256i w[2], const void *weights, size_t pair, size_t 
         avx2_weights(w, bytes + pair * PAIRS_BYTES, vectors, true);
 }
 
-/* Columns [c, c + vectors x 8) of the product and how they end. */
+/* Columns [c, c + n) of the product and how they end. */
 struct columns {
     const struct product *product;
     const void *weights;
-    size_t c;
-    struct scaling scalings[2];
+    size_t c, n; /* n: 1 .. 16 */
+    bool in_float;
+    __m256i bias[2]; /* @in_float: with the offsets */
+    __m256 scale[2], nudge[2];
+    __m256i min, max; /* bytes */
 };
 
-/* @rows x @vectors x 8 sums. */
-INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns, size_t rows,
-                 size_t vectors, enum weights kind) {
+INLINE void set_columns(struct columns *columns, const struct product *p, size_t c,
+                        size_t vectors) {
+    const struct float_requant *in_float = &p->rq->in_float;
+
+    columns->product = p;
+    columns->c = c;
+    columns->n = least(p->cols - c, BLOCK);
+    columns->in_float = in_float->nudge;
+    columns->min = _mm256_set1_epi8((char) p->rq->min);
+    columns->max = _mm256_set1_epi8((char) p->rq->max);
+    for (size_t v = 0; v < vectors; v++) {
+        const size_t at = c + v * LANES, n = p->cols - at;
+
+        columns->bias[v] = avx2_load(p->bias + at, n);
+        if (!in_float->nudge)
+            continue;
+        columns->scale[v] = avx2_load_floats(in_float->scale + at, n);
+        columns->nudge[v] = avx2_load_floats(in_float->nudge + at, n);
+        columns->in_float &= avx2_all_numbers(columns->nudge[v]);
+    }
+    for (size_t v = 0; v < vectors && columns->in_float; v++)
+        columns->bias[v] = _mm256_add_epi32(
+            columns->bias[v], avx2_load(in_float->offset + c + v * LANES, p->cols - c - v * LANES));
+}
+
+/* Products of @rows rows and @vectors x 8 columns. */
+INLINE void multiply(__m256i sums[TILE_ROWS][2], const int16_t *wide, const struct columns *columns,
+                     size_t rows, size_t vectors, enum weights kind) {
     const struct product *p = columns->product;
-    const size_t left = p->cols - columns->c;
-    __m256i sums[TILE_ROWS][2], w[2];
+    const size_t pairs = p->segment_pairs, stride = p->stride;
     size_t pair = 0;
 
-    for (size_t v = 0; v < vectors; v++)
-        for (size_t r = 0; r < rows; r++)
-            sums[r][v] = avx2_load(p->bias + columns->c + v * LANES, left - v * LANES);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t v = 0; v < vectors; v++)
+            sums[r][v] = columns->bias[v];
     for (size_t s = 0; s < p->n_segments; s++, wide += p->segment_step)
-        for (size_t k = 0; k < p->segment_pairs; k++, pair++) {
+        for (size_t k = 0; k < pairs; k++, pair++) {
+            __m256i w[2];
+
             load_weights(w, columns->weights, pair, vectors, kind);
+#pragma GCC unroll 8
             for (size_t r = 0; r < rows; r++) {
                 int32_t values;
                 __m256i x;
 
-                (void) memcpy(&values, wide + r * p->stride + 2 * k, sizeof(values));
+                (void) memcpy(&values, wide + r * stride + 2 * k, sizeof(values));
                 x = _mm256_set1_epi32(values);
+#pragma GCC unroll 2
                 for (size_t v = 0; v < vectors; v++)
                     sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(x, w[v]));
             }
         }
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t v = 0; v < vectors; v++)
-            sums[r][v] = avx2_requantise(sums[r][v], &columns->scalings[v]);
-        avx2_store(out + r * p->cols, sums[r], vectors, left, p->rq->min, p->rq->max);
+}
+
+/* Store 32 bytes: @n of each of 32 / @row_bytes rows of which there are @rows. */
+INLINE void store_rows(int8_t *out, __m256i bytes, size_t row_bytes, size_t n, size_t cols,
+                       size_t rows) {
+    const __m128i half[] = { _mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1) };
+    int8_t some[2 * BLOCK];
+
+    if (row_bytes == BLOCK && n == BLOCK) {
+        _mm_storeu_si128((__m128i *) out, half[0]);
+        if (rows > 1)
+            _mm_storeu_si128((__m128i *) (out + cols), half[1]);
+        return;
     }
+    _mm256_storeu_si256((__m256i *) some, bytes);
+    for (size_t r = 0; r < least(rows, sizeof(some) / row_bytes); r++)
+        if (n == LANES)
+            (void) memcpy(out + r * cols, some + r * row_bytes, LANES);
+        else
+            (void) memcpy(out + r * cols, some + r * row_bytes, n);
+}
+
+/* Where float32 does not do; rare. */
+static __attribute__((noinline)) void requantise(__m256i (*sums)[2], const struct columns *columns,
+                                                 size_t rows, size_t vectors) {
+    const struct product *p = columns->product;
+
+    for (size_t v = 0; v < vectors; v++) {
+        const struct scaling scaling = avx2_scaling(p->rq, columns->c + v * LANES, p->cols);
+
+        for (size_t r = 0; r < rows; r++)
+            sums[r][v] = avx2_requantise(sums[r][v], &scaling);
+    }
+}
+
+/* Requantise and store; two rows of 16 columns, or four of 8, go together. */
+INLINE void finish(int8_t *out, __m256i sums[TILE_ROWS][2], const struct columns *columns,
+                   size_t rows, size_t vectors) {
+    const size_t cols = columns->product->cols, together = 4 / vectors;
+    __m256i kept[TILE_ROWS][2];
+
+    if (columns->in_float) {
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = avx2_round_in_float(sums[r][v], columns->scale[v], columns->nudge[v]);
+    } else { /* a copy, so that the sums themselves are never in memory */
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vectors; v++)
+                kept[r][v] = sums[r][v];
+        requantise(kept, columns, rows, vectors);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = kept[r][v];
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; r += together) {
+        __m256i y[4], bytes;
+
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++)
+            y[i] = sums[least(r + i / vectors, rows - 1)][i % vectors];
+        bytes = avx2_narrow(y[0], y[1], y[2], y[3]);
+        bytes = _mm256_min_epi8(_mm256_max_epi8(bytes, columns->min), columns->max);
+        store_rows(out + r * cols, bytes, vectors * LANES, columns->n, cols, rows - r);
+    }
+}
+
+INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns, size_t rows,
+                 size_t vectors, enum weights kind) {
+    __m256i sums[TILE_ROWS][2];
+
+    multiply(sums, wide, columns, rows, vectors, kind);
+    finish(out, sums, columns, rows, vectors);
 }
 
 /* Rows of a panel: @n_lines times @n, @step items apart. */
@@ -135,24 +243,45 @@ struct lines {
     size_t n, step, n_lines;
 };
 
-/* All of them of these columns. */
+/* All of them of these columns, in tiles as even as can be. */
 INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *columns,
                   const struct lines *lines, size_t vectors, enum weights kind) {
     const size_t stride = columns->product->stride, cols = columns->product->cols;
-    const size_t n = lines->n;
+    const size_t most = kind == WEIGHTS_INT16 ? TILE_ROWS : NARROW_TILE_ROWS;
+    const size_t n_tiles = (lines->n + most - 1) / most;
+    const size_t rows = lines->n / n_tiles, more = lines->n % n_tiles;
 
-    for (size_t y = 0; y < lines->n_lines; y++, wide += lines->step, out += n * cols) {
-        size_t r = 0;
+    for (size_t y = 0; y < lines->n_lines; y++, wide += lines->step, out += lines->n * cols)
+        for (size_t i = 0, r = 0; i < n_tiles; i++) {
+            const size_t n = i < more ? rows + 1 : rows;
+            int8_t *to = out + r * cols;
+            const int16_t *from = wide + r * stride;
 
-        for (; r + TILE_ROWS <= n; r += TILE_ROWS)
-            tile(out + r * cols, wide + r * stride, columns, TILE_ROWS, vectors, kind);
-        if (n - r == 3)
-            tile(out + r * cols, wide + r * stride, columns, 3, vectors, kind);
-        else if (n - r == 2)
-            tile(out + r * cols, wide + r * stride, columns, 2, vectors, kind);
-        else if (n - r == 1)
-            tile(out + r * cols, wide + r * stride, columns, 1, vectors, kind);
-    }
+            if (most > 3 && n == 6)
+                tile(to, from, columns, 6, vectors, kind);
+            else if (most > 3 && n == 5)
+                tile(to, from, columns, 5, vectors, kind);
+            else if (most > 3 && n == 4)
+                tile(to, from, columns, 4, vectors, kind);
+            else if (n == 3)
+                tile(to, from, columns, 3, vectors, kind);
+            else if (n == 2)
+                tile(to, from, columns, 2, vectors, kind);
+            else
+                tile(to, from, columns, 1, vectors, kind);
+            r += n;
+        }
+}
+
+/* Weights unpacked to int16 before. */
+static void tiles_of_16(int8_t *out, const int16_t *wide, const struct columns *columns,
+                        const struct lines *lines) {
+    tiles(out, wide, columns, lines, 2, WEIGHTS_INT16);
+}
+
+static void tiles_of_8(int8_t *out, const int16_t *wide, const struct columns *columns,
+                       const struct lines *lines) {
+    tiles(out, wide, columns, lines, 1, WEIGHTS_INT16);
 }
 
 INLINE void panel(int8_t *out, const int16_t *wide, const struct product *p,
@@ -160,12 +289,12 @@ INLINE void panel(int8_t *out, const int16_t *wide, const struct product *p,
     const size_t pairs = pairs_of(p);
     const uint8_t *packed = p->packed + c / BLOCK * avx2_packed_bytes(BLOCK, 2 * pairs, int4);
     const enum weights kind = int4 ? WEIGHTS_INT4 : WEIGHTS_INT8;
-    struct columns columns = { .product = p, .weights = packed, .c = c };
+    struct columns columns;
     __m256i unpacked[WIDE_ITEMS / BLOCK], w[2];
 
-    for (size_t v = 0; v < vectors; v++)
-        columns.scalings[v] = avx2_scaling(p->rq, c + v * LANES, p->cols);
+    set_columns(&columns, p, c, vectors);
     if (lines->n * lines->n_lines < UNPACK_ROWS || pairs * vectors > WIDE_ITEMS / BLOCK) {
+        columns.weights = packed;
         tiles(out + c, wide, &columns, lines, vectors, kind);
         return;
     }
@@ -175,7 +304,10 @@ INLINE void panel(int8_t *out, const int16_t *wide, const struct product *p,
             unpacked[k * vectors + v] = w[v];
     }
     columns.weights = unpacked;
-    tiles(out + c, wide, &columns, lines, vectors, WEIGHTS_INT16);
+    if (vectors == 2)
+        tiles_of_16(out + c, wide, &columns, lines);
+    else
+        tiles_of_8(out + c, wide, &columns, lines);
 }
 
 INLINE void panels(int8_t *out, const int16_t *wide, const struct product *p,
