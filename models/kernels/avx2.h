@@ -109,8 +109,8 @@ struct scaling {
     __m256i multiplier, multiplier_odd, zero_point;
     __m256i left, sign, half, one;              /* ROUND_TWICE */
     __m256i nudge, nudge_odd, right, right_odd; /* ROUND_ONCE */
-    __m256i offset;                             /* ROUND_IN_FLOAT, and two more */
-    __m256 float_scale, float_nudge;
+    __m256 float_scale, float_nudge;            /* ROUND_IN_FLOAT */
+    __m256i offset;                             /* to add to the bias */
     enum rounding_steps how;
 };
 
@@ -120,46 +120,46 @@ struct scaling {
  *   floor((floor((p + 2^30) / 2^31) + 2^(e - 1)) / 2^e) = floor((p + 2^30 + 2^(30 + e)) / 2^(31 +
  * e))
  */
-INLINE struct scaling avx2_scaling_of(__m256i multiplier, __m256i shift, bool once) {
+INLINE void avx2_scaling_of(struct scaling *s, __m256i multiplier, __m256i shift, bool once) {
     const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi32(1);
     const __m256i e = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
-    struct scaling s = { .multiplier = multiplier,
-                         .multiplier_odd = _mm256_srli_epi64(multiplier, 32),
-                         .how = ROUND_TWICE };
 
+    s->multiplier = multiplier;
+    s->multiplier_odd = _mm256_srli_epi64(multiplier, 32);
+    s->offset = zero;
     if (once && _mm256_movemask_epi8(_mm256_cmpgt_epi32(e, zero)) == -1) {
         const __m256i even = _mm256_srli_epi64(_mm256_slli_epi64(e, 32), 32);
         const __m256i odd = _mm256_srli_epi64(e, 32), bit = _mm256_set1_epi64x(1 << 30);
 
-        s.how = ROUND_ONCE;
-        s.nudge = _mm256_add_epi64(_mm256_sllv_epi64(bit, even), bit);
-        s.nudge_odd = _mm256_add_epi64(_mm256_sllv_epi64(bit, odd), bit);
-        s.right = _mm256_add_epi64(even, _mm256_set1_epi64x(31));
-        s.right_odd = _mm256_sub_epi64(odd, _mm256_set1_epi64x(1)); /* ends in the high half */
+        s->nudge = _mm256_add_epi64(_mm256_sllv_epi64(bit, even), bit);
+        s->nudge_odd = _mm256_add_epi64(_mm256_sllv_epi64(bit, odd), bit);
+        s->right = _mm256_add_epi64(even, _mm256_set1_epi64x(31));
+        s->right_odd = _mm256_sub_epi64(odd, _mm256_set1_epi64x(1)); /* ends in the high half */
+        s->how = ROUND_ONCE;
     } else {
-        s.left = _mm256_max_epi32(shift, zero);
-        s.one = _mm256_min_epi32(e, one);
-        s.half = _mm256_sub_epi32(e, s.one);
-        s.sign = _mm256_sub_epi32(_mm256_set1_epi32(32), s.one); /* a shift by 32 leaves 0 */
+        s->left = _mm256_max_epi32(shift, zero);
+        s->one = _mm256_min_epi32(e, one);
+        s->half = _mm256_sub_epi32(e, s->one);
+        s->sign = _mm256_sub_epi32(_mm256_set1_epi32(32), s->one); /* a shift by 32 leaves 0 */
+        s->how = ROUND_TWICE;
     }
-    return s;
 }
 
-/** Of columns @c and the 7 behind it, as far as there are any. */
-INLINE struct scaling avx2_scaling(const struct requant *rq, size_t c, size_t cols) {
-    struct scaling s =
-        avx2_scaling_of(avx2_load(rq->multiplier + c, cols - c), avx2_load(rq->shift + c, cols - c),
-                        rq->min >= rq->zero_point);
-
-    s.zero_point = _mm256_set1_epi32(rq->zero_point);
-    if (!rq->in_float.nudge)
-        return s;
-    s.offset = avx2_load(rq->in_float.offset + c, cols - c);
-    s.float_scale = avx2_load_floats(rq->in_float.scale + c, cols - c);
-    s.float_nudge = avx2_load_floats(rq->in_float.nudge + c, cols - c);
-    if (avx2_all_numbers(s.float_nudge))
-        s.how = ROUND_IN_FLOAT;
-    return s;
+/** Of columns @c and the 7 behind it, as far as there are any. Field by field into @s: gcc copies
+ * structs by 16 bytes, for which loads of 32 have to wait. */
+INLINE void avx2_scaling(struct scaling *s, const struct requant *rq, size_t c, size_t cols) {
+    if (rq->in_float.nudge) {
+        s->float_nudge = avx2_load_floats(rq->in_float.nudge + c, cols - c);
+        if (avx2_all_numbers(s->float_nudge)) {
+            s->float_scale = avx2_load_floats(rq->in_float.scale + c, cols - c);
+            s->offset = avx2_load(rq->in_float.offset + c, cols - c);
+            s->how = ROUND_IN_FLOAT;
+            return;
+        }
+    }
+    avx2_scaling_of(s, avx2_load(rq->multiplier + c, cols - c), avx2_load(rq->shift + c, cols - c),
+                    rq->min >= rq->zero_point);
+    s->zero_point = _mm256_set1_epi32(rq->zero_point);
 }
 
 /** srdhm() of 8 values, with a multiplier that is not negative. */
@@ -193,11 +193,10 @@ INLINE __m256i avx2_round_in_float(__m256i sums, __m256 scale, __m256 nudge) {
     return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), scale, nudge));
 }
 
-/** 8 sums with the zero point of the output, not clamped. */
+/** 8 sums with the scaling's offset added, and the zero point of the output; not clamped. */
 INLINE __m256i avx2_requantise(__m256i sums, const struct scaling *s) {
     if (s->how == ROUND_IN_FLOAT)
-        return avx2_round_in_float(_mm256_add_epi32(sums, s->offset), s->float_scale,
-                                   s->float_nudge);
+        return avx2_round_in_float(sums, s->float_scale, s->float_nudge);
     return _mm256_add_epi32(avx2_scale(sums, s), s->zero_point);
 }
 
@@ -227,4 +226,34 @@ INLINE void avx2_store(int8_t *out, const __m256i *y, size_t vectors, size_t n, 
         _mm_storeu_si128((__m128i *) some, bytes);
         (void) memcpy(out, some, n);
     }
+}
+
+/**
+ * Clamp @n x 8 values, n 1..4 (others of @y may be anything), to bytes @min and @max, and store the
+ * first @channels of each as int8, @step bytes apart.
+ */
+INLINE void avx2_store_pixels(int8_t *out, size_t step, const __m256i y[4], size_t n,
+                              size_t channels, __m256i min, __m256i max) {
+    const __m256i bytes = avx2_narrow(y[0], y[n > 1 ? 1 : 0], y[n > 2 ? 2 : 0],
+                                      y[n > 3   ? 3
+                                        : n > 1 ? 1
+                                                : 0]);
+    const __m256i pixels = _mm256_min_epi8(_mm256_max_epi8(bytes, min), max);
+    const __m128i first = _mm256_castsi256_si128(pixels);
+    const __m128i second = _mm256_extracti128_si256(pixels, 1);
+    int8_t some[4 * LANES];
+
+    if (channels < LANES) {
+        _mm256_storeu_si256((__m256i *) some, pixels);
+        for (size_t i = 0; i < n; i++)
+            (void) memcpy(out + i * step, some + i * LANES, channels);
+        return;
+    }
+    _mm_storel_epi64((__m128i *) out, first);
+    if (n > 1)
+        _mm_storeh_pi((__m64 *) (out + step), _mm_castsi128_ps(first));
+    if (n > 2)
+        _mm_storel_epi64((__m128i *) (out + 2 * step), second);
+    if (n > 3)
+        _mm_storeh_pi((__m64 *) (out + 3 * step), _mm_castsi128_ps(second));
 }

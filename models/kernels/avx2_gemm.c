@@ -185,10 +185,11 @@ static __attribute__((noinline)) void requantise(__m256i (*sums)[2], const struc
     const struct product *p = columns->product;
 
     for (size_t v = 0; v < vectors; v++) {
-        const struct scaling scaling = avx2_scaling(p->rq, columns->c + v * LANES, p->cols);
+        struct scaling scaling;
 
+        avx2_scaling(&scaling, p->rq, columns->c + v * LANES, p->cols);
         for (size_t r = 0; r < rows; r++)
-            sums[r][v] = avx2_requantise(sums[r][v], &scaling);
+            sums[r][v] = avx2_requantise(_mm256_add_epi32(sums[r][v], scaling.offset), &scaling);
     }
 }
 

@@ -83,9 +83,10 @@ void avx2_max_pool_s8(int8_t *out, const int8_t *in, const struct pool_size *siz
 
 /* @left: a shift that goes before. */
 static struct scaling scaling_of(const struct factor *factor, int32_t left, bool once) {
-    struct scaling scaling = avx2_scaling_of(_mm256_set1_epi32(factor->multiplier),
-                                             _mm256_set1_epi32(factor->shift), once);
+    struct scaling scaling = { 0 };
 
+    avx2_scaling_of(&scaling, _mm256_set1_epi32(factor->multiplier),
+                    _mm256_set1_epi32(factor->shift), once);
     if (scaling.how == ROUND_TWICE)
         scaling.left = _mm256_add_epi32(scaling.left, _mm256_set1_epi32(left));
     return scaling;

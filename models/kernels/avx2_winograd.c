@@ -133,33 +133,12 @@ struct ending {
     struct scaling scaling;
 };
 
-/* 8 columns of 4 pixels to int8, [4][8]. */
-INLINE __m256i narrow(const __m256i y[OUT], const struct requant *rq) {
-    __m256i bytes =
-        _mm256_packs_epi16(_mm256_packs_epi32(y[0], y[1]), _mm256_packs_epi32(y[2], y[3]));
-
-    bytes = _mm256_max_epi8(bytes, _mm256_set1_epi8((char) rq->min));
-    bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8((char) rq->max));
-    return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-}
-
-/* The first @n of 4 pixels. */
-INLINE void store(int8_t *out, size_t pixel, __m256i bytes, size_t n) {
-    const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
-
-    _mm_storel_epi64((__m128i *) out, low);
-    if (n > 1)
-        _mm_storeh_pi((__m64 *) (out + pixel), _mm_castsi128_ps(low));
-    if (n > 2)
-        _mm_storel_epi64((__m128i *) (out + 2 * pixel), high);
-    if (n > 3)
-        _mm_storeh_pi((__m64 *) (out + 3 * pixel), _mm_castsi128_ps(high));
-}
-
 /* 8 columns of a tile, the pixels that are inside the output; @points is [36][16]. */
 INLINE void finish_tile(int8_t *out, size_t pixel, size_t row, const int32_t *points,
                         const struct ending *ending, size_t rows, size_t across,
                         enum rounding_steps how) {
+    const __m256i min = _mm256_set1_epi8((char) ending->rq->min);
+    const __m256i max = _mm256_set1_epi8((char) ending->rq->max);
     struct scaling scaling = ending->scaling;
     __m256i half[OUT][IN], m[IN], y[OUT];
 
@@ -179,7 +158,7 @@ INLINE void finish_tile(int8_t *out, size_t pixel, size_t row, const int32_t *po
             y[x] = _mm256_add_epi32(_mm256_srai_epi32(y[x], WINOGRAD_BITS), ending->bias);
             y[x] = avx2_requantise(y[x], &scaling);
         }
-        store(out, pixel, narrow(y, ending->rq), across);
+        avx2_store_pixels(out, pixel, y, across, LANES, min, max);
     }
 }
 
@@ -236,9 +215,10 @@ static void finish_tiles(const struct call *call, const int32_t *sums, size_t fi
                          size_t c) {
     const struct window *w = &call->size->window;
     const size_t cols = call->size->out_channels, row = (size_t) w->out_w * cols;
-    const struct ending ending = { call->rq, avx2_load(call->bias + c, LANES),
-                                   avx2_scaling(call->rq, c, cols) };
+    struct ending ending = { .rq = call->rq };
 
+    avx2_scaling(&ending.scaling, call->rq, c, cols);
+    ending.bias = _mm256_add_epi32(avx2_load(call->bias + c, LANES), ending.scaling.offset);
     for (size_t t = 0; t < n; t++, sums += POINTS * BLOCK) {
         const size_t y = (first + t) / call->across * OUT, x = (first + t) % call->across * OUT;
         const size_t rows = least((size_t) w->out_h - y, OUT);
