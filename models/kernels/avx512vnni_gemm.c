@@ -6,11 +6,12 @@
  * scratch, with zero points around it, where each row of a pixel's taps lies in one piece.
  *
  * Packed weights: what is to be added to the bias, int32 [cols]; then blocks of 32 columns, a last
- * one of up to 16 [..][1]
- *   int8  [steps][2][16][4]
- *   int4  [steps][2][16][4], a step's first group in the low nibbles, its second in the high ones
- * where a step is 4 (8 as int4) values along the depth; each segment of the depth (all of it; of a
- * convolution, a row of taps) begins a step.
+ * one perhaps of 16
+ *   int8  [steps][32][4]
+ *   int4  [steps][16][4], with 8 added: the first half of the block's columns in the low nibbles,
+ *         the second in the high ones
+ * where a step is 4 values along the depth; each segment of the depth (all of it; of a convolution,
+ * a row of taps) begins a step.
  */
 #include "models/kernels/avx512vnni.h"
 
@@ -25,46 +26,54 @@ enum {
     LINE = 4 * LANES, /* columns */
     LINE_BYTES = 16,  /* of the row at a time */
     PARTS = LINE_BYTES / GROUP,
+    LINE_BYTES_MAX_S4 =
+        INT32_MAX / (16 * 15 * 128), /* of a row whose sums of bytes stay in int32 */
     POINTER_ROWS = 3,     /* that share a pointer: more pointers than registers cost more */
-    STEP_BYTES_MAX = 8,   /* of a row */
+    NIBBLE_ZERO = 8,      /* added to an int4 */
+    NIBBLE_ZEROS = 0x88,  /* two of weight 0 */
     SCRATCH_BYTES = 4096, /* of a convolution, unless one row of output needs more */
 };
 
-static size_t step_bytes(bool int4) {
-    return int4 ? 2 * GROUP : GROUP;
+static size_t steps_of(size_t segment_bytes) {
+    return (segment_bytes + GROUP - 1) / GROUP;
 }
 
-static size_t steps_of(size_t segment_bytes, bool int4) {
-    return (segment_bytes + step_bytes(int4) - 1) / step_bytes(int4);
+/* Weights of a step, of @vectors x 16 columns. */
+INLINE size_t step_bytes(size_t vectors, bool int4) {
+    return vectors * VECTOR / (int4 ? 2 : 1);
 }
 
 static size_t packed_bytes(size_t cols, size_t n_segments, size_t segment_bytes, bool int4) {
     const size_t vectors = (cols + LANES - 1) / LANES;
 
-    return vectors * VECTOR + vectors * n_segments * steps_of(segment_bytes, int4) * VECTOR;
+    return vectors * VECTOR + n_segments * steps_of(segment_bytes) * step_bytes(vectors, int4);
 }
 
 static void pack(void *packed, const int8_t *weight, size_t cols, size_t n_segments,
                  size_t segment_bytes, bool int4) {
-    const size_t vectors = (cols + LANES - 1) / LANES, steps = steps_of(segment_bytes, int4);
-    const size_t group_bits = int4 ? 4 : 8;
+    const size_t vectors = (cols + LANES - 1) / LANES, steps = n_segments * steps_of(segment_bytes);
     uint32_t *offsets = packed;
     uint8_t *blocks = (uint8_t *) packed + vectors * VECTOR;
 
+    if (int4)
+        (void) memset(blocks, NIBBLE_ZEROS, steps * step_bytes(vectors, true));
     for (size_t c = 0; c < cols; c++) {
-        const size_t block = c / BLOCK, half = c % BLOCK / LANES;
-        const size_t halves = least(vectors - block * BLOCK_VECTORS, BLOCK_VECTORS);
-        uint8_t *column = blocks + block * BLOCK_VECTORS * n_segments * steps * VECTOR +
-                          half * VECTOR + c % LANES * GROUP;
+        const size_t before = c / BLOCK * BLOCK_VECTORS;
+        const size_t block_vectors = least(vectors - before, BLOCK_VECTORS);
+        const size_t half = block_vectors * LANES / 2, column = c % BLOCK;
+        uint8_t *first =
+            blocks + steps * step_bytes(before, int4) + (int4 ? column % half : column) * GROUP;
 
         for (size_t s = 0; s < n_segments; s++)
             for (size_t d = 0; d < segment_bytes; d++, weight++) {
-                const size_t step = s * steps + d / step_bytes(int4);
-                const size_t nibble = d % step_bytes(int4) / GROUP;
+                const size_t step = s * steps_of(segment_bytes) + d / GROUP;
+                uint8_t *to = first + step * step_bytes(block_vectors, int4) + d % GROUP;
 
                 offsets[c] -= (uint32_t) (FLIP * *weight);
-                column[step * halves * VECTOR + d % GROUP] |=
-                    (uint8_t) ((*weight & ((1 << group_bits) - 1)) << (4 * nibble));
+                if (int4)
+                    *to ^= (uint8_t) ((*weight & 15) << (column / half * 4));
+                else
+                    *to = (uint8_t) *weight;
             }
     }
 }
@@ -96,22 +105,23 @@ struct rows {
     size_t step; /* of in */
 };
 
-/* A step's weights of @vectors x 16 columns: for one group of 4 values along the depth, or two. */
-INLINE void unpack(__m512i w[2][BLOCK_VECTORS], const uint8_t *weights, size_t vectors, bool int4) {
-    const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
+/* A step's weights of @vectors x 16 columns. */
+INLINE void load_weights(__m512i w[BLOCK_VECTORS], const uint8_t *weights, size_t vectors,
+                         bool int4) {
+    const __m512i high = _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4);
 
-#pragma GCC unroll 2
-    for (size_t v = 0; v < vectors; v++) {
-        const __m512i bytes = _mm512_loadu_si512(weights + v * VECTOR);
-
-        w[0][v] = bytes;
-        if (!int4)
-            continue;
-        w[0][v] = _mm512_and_si512(bytes, nibble);
-        w[1][v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
-        for (size_t g = 0; g < 2; g++)
-            w[g][v] = _mm512_sub_epi8(_mm512_xor_si512(w[g][v], eight), eight);
+    if (int4 && vectors == 1) {
+        w[0] = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *) weights));
+        w[0] = _mm512_srlv_epi64(w[0], high);
+    } else {
+        w[0] = _mm512_loadu_si512(weights);
+        if (vectors == 2)
+            w[1] = int4 ? _mm512_srli_epi16(w[0], 4) : _mm512_loadu_si512(weights + VECTOR);
     }
+#pragma GCC unroll 2
+    for (size_t v = 0; v < vectors && int4; v++)
+        w[v] = _mm512_sub_epi8(_mm512_and_si512(w[v], _mm512_set1_epi8(15)),
+                               _mm512_set1_epi8(NIBBLE_ZERO));
 }
 
 /* 4 bytes of a row, for each column. */
@@ -124,35 +134,31 @@ INLINE __m512i broadcast(const int8_t *in, bool flip) {
     return flip ? vnni_flip(x) : x;
 }
 
-/* One or two groups of 4 products of each of @rows with the columns of @vectors. */
+/* 4 products of each of @rows with the columns of @vectors. */
 INLINE void multiply(__m512i *sums, const int8_t *const *in, size_t in_step, const uint8_t *weights,
                      size_t rows, size_t vectors, bool int4, bool flip) {
-    const size_t n_groups = int4 ? 2 : 1;
-    __m512i w[2][BLOCK_VECTORS];
+    __m512i w[BLOCK_VECTORS];
 
-    unpack(w, weights, vectors, int4);
+    load_weights(w, weights, vectors, int4);
 #pragma GCC unroll 16
-    for (size_t g = 0; g < n_groups; g++)
-#pragma GCC unroll 16
-        for (size_t r = 0; r < rows; r++) {
-            const __m512i x =
-                broadcast(in[r / POINTER_ROWS] + r % POINTER_ROWS * in_step + g * GROUP, flip);
+    for (size_t r = 0; r < rows; r++) {
+        const __m512i x = broadcast(in[r / POINTER_ROWS] + r % POINTER_ROWS * in_step, flip);
 
 #pragma GCC unroll 16
-            for (size_t v = 0; v < vectors; v++)
-                vnni_dot(&sums[r * vectors + v], x, w[g][v]);
-        }
+        for (size_t v = 0; v < vectors; v++)
+            vnni_dot(&sums[r * vectors + v], x, w[v]);
+    }
 }
 
 /* All products of @rows with the columns of @vectors. */
 INLINE void sum_up(__m512i *sums, const struct rows *from, const uint8_t *weights,
                    const struct product *p, size_t rows, size_t vectors, bool int4, bool flip) {
-    const size_t step = step_bytes(int4), advance = vectors * VECTOR;
+    const size_t advance = step_bytes(vectors, int4);
     const size_t n_pointers = (rows + POINTER_ROWS - 1) / POINTER_ROWS;
-    const size_t whole = flip ? p->segment_bytes / step : steps_of(p->segment_bytes, int4);
-    const size_t rest = flip ? p->segment_bytes % step : 0;
+    const size_t whole = flip ? p->segment_bytes / GROUP : steps_of(p->segment_bytes);
+    const size_t rest = flip ? p->segment_bytes % GROUP : 0;
     const size_t in_step = from->step;
-    int8_t ends[ROWS_MAX][STEP_BYTES_MAX] = { 0 };
+    int8_t ends[ROWS_MAX][GROUP] = { 0 };
     const int8_t *in[ROWS_MAX];
 
     for (size_t s = 0; s < p->n_segments; s++) {
@@ -165,16 +171,34 @@ INLINE void sum_up(__m512i *sums, const struct rows *from, const uint8_t *weight
 
 #pragma GCC unroll 16
             for (size_t i = 0; i < n_pointers; i++)
-                in[i] += step;
+                in[i] += GROUP;
         }
     }
     if (rest == 0)
         return;
     for (size_t r = 0; r < rows; r++) /* nothing behind the last row may be read */
-        (void) memcpy(ends[r], from->in + r * in_step + whole * step, rest);
+        (void) memcpy(ends[r], from->in + r * in_step + whole * GROUP, rest);
     for (size_t i = 0; i < n_pointers; i++)
         in[i] = ends[i * POINTER_ROWS];
-    multiply(sums, in, STEP_BYTES_MAX, weights, rows, vectors, int4, flip);
+    multiply(sums, in, GROUP, weights, rows, vectors, int4, flip);
+}
+
+/*
+ * Products of 4 bytes of a row, for each column, with a block's weights. int4 ones meet inputs with
+ * sign and are not taken apart: the first vector of @sums gets what low nibbles give, the second
+ * what whole bytes do, which is 16 times what high nibbles would and the first.
+ */
+INLINE void multiply_group(__m512i sums[BLOCK_VECTORS], __m512i group, const uint8_t *weights,
+                           bool int4) {
+    const __m512i w = _mm512_loadu_si512(weights);
+
+    if (int4) {
+        vnni_dot(&sums[0], _mm512_and_si512(w, _mm512_set1_epi8(15)), group);
+        vnni_dot(&sums[1], w, group);
+    } else {
+        vnni_dot(&sums[0], group, w);
+        vnni_dot(&sums[1], group, _mm512_loadu_si512(weights + VECTOR));
+    }
 }
 
 /* Products of 16 bytes of a row, each 4 of them in sums of their own, which hides latencies. */
@@ -186,24 +210,18 @@ INLINE void multiply_line(__m512i parts[PARTS][BLOCK_VECTORS], const int8_t *in,
                                _mm512_shuffle_epi32(x, _MM_PERM_BBBB),
                                _mm512_shuffle_epi32(x, _MM_PERM_CCCC),
                                _mm512_shuffle_epi32(x, _MM_PERM_DDDD) };
-    const size_t n_groups = int4 ? 2 : 1;
-    __m512i w[2][BLOCK_VECTORS];
 
 #pragma GCC unroll 4
-    for (size_t i = 0; i < PARTS; i++) {
-        if (i % n_groups == 0)
-            unpack(w, weights + i / n_groups * BLOCK_VECTORS * VECTOR, BLOCK_VECTORS, int4);
-#pragma GCC unroll 2
-        for (size_t v = 0; v < BLOCK_VECTORS; v++)
-            vnni_dot(&parts[i][v], groups[i], w[i % n_groups][v]);
-    }
+    for (size_t i = 0; i < PARTS; i++)
+        multiply_group(parts[i], groups[i], weights + i * step_bytes(BLOCK_VECTORS, int4), int4);
 }
 
 /* All products of one row with a block's columns: weights are read in the order they lie in. */
 INLINE void sum_up_line(__m512i *sums, const struct product *p, const int8_t *row,
                         const uint8_t *weights, bool int4, bool flip) {
-    const size_t step = step_bytes(int4), rest = p->segment_bytes % LINE_BYTES;
+    const size_t step = step_bytes(BLOCK_VECTORS, int4), rest = p->segment_bytes % LINE_BYTES;
     const size_t n_segments = flip ? 1 : p->n_segments;
+    const bool turn = flip != int4; /* int4 wants inputs as they are */
     __m512i parts[PARTS][BLOCK_VECTORS];
 
 #pragma GCC unroll 4
@@ -211,22 +229,37 @@ INLINE void sum_up_line(__m512i *sums, const struct product *p, const int8_t *ro
         parts[i][0] = parts[i][1] = _mm512_setzero_si512();
     for (size_t s = 0; s < n_segments; s++, row += p->segment_step) {
         const int8_t *in = row, *end = in + p->segment_bytes - rest;
-        int8_t bytes[LINE_BYTES] = { 0 };
+        int8_t bytes[LINE_BYTES];
 
-        for (; in < end; in += LINE_BYTES, weights += LINE_BYTES / step * BLOCK_VECTORS * VECTOR)
-            multiply_line(parts, in, weights, int4, flip);
+        for (; in < end; in += LINE_BYTES, weights += PARTS * step)
+            multiply_line(parts, in, weights, int4, turn);
         if (rest == 0)
             continue;
+        (void) memset(bytes, flip ? 0 : FLIP, sizeof(bytes));
         (void) memcpy(bytes, in, rest); /* nothing behind a row may be read */
-        in = bytes;
-        for (size_t d = 0; d < rest; d += step, in += step, weights += BLOCK_VECTORS * VECTOR)
-            multiply(parts[0], &in, 0, weights, 1, BLOCK_VECTORS, int4, flip);
+        for (size_t d = 0; d < rest; d += GROUP, weights += step)
+            multiply_group(parts[0], broadcast(bytes + d, turn), weights, int4);
     }
 
 #pragma GCC unroll 2
     for (size_t v = 0; v < BLOCK_VECTORS; v++)
         sums[v] = _mm512_add_epi32(_mm512_add_epi32(parts[0][v], parts[1][v]),
                                    _mm512_add_epi32(parts[2][v], parts[3][v]));
+}
+
+/* What a row adds to each sum of int4 weights: NIBBLE_ZERO times all that it has. */
+INLINE int32_t zeros_of(const struct product *p, const int8_t *row, bool flip) {
+    __m512i sum = _mm512_setzero_si512();
+
+    for (size_t s = 0; s < (flip ? 1 : p->n_segments); s++, row += p->segment_step)
+        for (size_t d = 0; d < p->segment_bytes; d += VECTOR) {
+            const __mmask64 some = vnni_bytes(p->segment_bytes - d);
+            const __m512i x = _mm512_maskz_loadu_epi8(some, row + d);
+
+            vnni_dot(&sum, _mm512_set1_epi8(NIBBLE_ZERO),
+                     flip ? x : _mm512_maskz_mov_epi8(some, vnni_flip(x)));
+        }
+    return _mm512_reduce_add_epi32(sum);
 }
 
 /* A fourth of 4 x 16 outputs for each vector. */
@@ -322,43 +355,66 @@ INLINE void tile(const struct rows *from, const struct columns *columns, size_t 
     finish_as_fits(from->out, sums, columns, rows, vectors);
 }
 
-/* Columns [@c, @c + 64) of a row. */
-INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t c,
-                 enum rounding how, bool int4, bool flip) {
+/* @vectors x 16 columns from @c on of a row, 2 or 4; @zeros are what zeros_of() says, for int4. */
+INLINE void line(int8_t *out, const int8_t *row, const struct product *p, size_t c, int32_t zeros,
+                 size_t vectors, enum rounding how, bool int4, bool flip) {
     const uint8_t *weights = p->weights + c / BLOCK * p->block_bytes;
-    __m512i y[LINE_VECTORS];
+    __m512i y[LINE_VECTORS], bytes;
 
-    sum_up_line(y, p, row, weights, int4, flip);
-    sum_up_line(y + BLOCK_VECTORS, p, row, weights + p->block_bytes, int4, flip);
+#pragma GCC unroll 2
+    for (size_t v = 0; v < vectors; v += BLOCK_VECTORS, weights += p->block_bytes)
+        sum_up_line(y + v, p, row, weights, int4, flip);
 #pragma GCC unroll 4
-    for (size_t v = 0; v < LINE_VECTORS; v++, c += LANES) {
+    for (size_t v = 0; v < vectors; v++, c += LANES) {
         const struct scaling scaling = vnni_scaling(p->rq, c, LANES, how);
 
+        if (int4 && v % 2 == 0)
+            y[v + 1] = _mm512_srai_epi32(_mm512_sub_epi32(y[v + 1], y[v]), 4);
         y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->bias + c));
-        y[v] = _mm512_add_epi32(y[v], _mm512_loadu_si512(p->offsets + c));
+        y[v] = int4 ? _mm512_sub_epi32(y[v], _mm512_set1_epi32(zeros))
+                    : _mm512_add_epi32(y[v], _mm512_loadu_si512(p->offsets + c));
         y[v] = vnni_scale(y[v], &scaling, how);
     }
-    _mm512_storeu_si512(
-        out, vnni_clamp(vnni_sort(vnni_narrow_scaled(y, p->rq->zero_point, how)), p->rq));
+    for (size_t v = vectors; v < LINE_VECTORS; v++)
+        y[v] = y[0];
+    bytes = vnni_clamp(vnni_sort(vnni_narrow_scaled(y, p->rq->zero_point, how)), p->rq);
+    if (vectors == LINE_VECTORS)
+        _mm512_storeu_si512(out, bytes);
+    else
+        _mm256_storeu_si256((__m256i *) out, _mm512_castsi512_si256(bytes));
 }
 
-/* As many columns of each of @n single rows as there are whole lines of; returns how many. */
+/* @vectors x 16 columns from @c on of each of @n single rows. */
+INLINE void some_lines(const struct product *p, const struct rows *first, size_t n, size_t c,
+                       const int32_t *zeros, size_t vectors, bool int4, bool flip) {
+    const enum rounding how = vnni_rounding(p->rq, c, vectors * LANES);
+    const int8_t *in = first->in;
+    int8_t *out = first->out + c;
+
+    for (size_t i = 0; i < n; i++, in += first->step, out += p->cols)
+        if (how == ROUND_POSITIVE)
+            line(out, in, p, c, zeros[i], vectors, ROUND_POSITIVE, int4, flip);
+        else if (how == ROUND_RIGHT)
+            line(out, in, p, c, zeros[i], vectors, ROUND_RIGHT, int4, flip);
+        else
+            line(out, in, p, c, zeros[i], vectors, ROUND_ANY, int4, flip);
+}
+
+/* As many columns of each of @n single rows as there are whole blocks of; returns how many. */
 INLINE size_t lines(const struct product *p, const struct rows *first, size_t n, bool int4,
                     bool flip) {
+    int32_t zeros[SOME_ROWS] = { 0 };
     size_t c = 0;
 
-    for (; c + LINE <= p->cols; c += LINE) {
-        const enum rounding how = vnni_rounding(p->rq, c, LINE);
-        const int8_t *in = first->in;
-        int8_t *out = first->out + c;
-
-        for (size_t i = 0; i < n; i++, in += first->step, out += p->cols)
-            if (how == ROUND_POSITIVE)
-                line(out, in, p, c, ROUND_POSITIVE, int4, flip);
-            else if (how == ROUND_RIGHT)
-                line(out, in, p, c, ROUND_RIGHT, int4, flip);
-            else
-                line(out, in, p, c, ROUND_ANY, int4, flip);
+    if (p->cols < BLOCK || (int4 && p->n_segments * p->segment_bytes > LINE_BYTES_MAX_S4))
+        return 0;
+    for (size_t i = 0; i < n && int4; i++)
+        zeros[i] = zeros_of(p, first->in + i * first->step, flip);
+    for (; c + LINE <= p->cols; c += LINE)
+        some_lines(p, first, n, c, zeros, LINE_VECTORS, int4, flip);
+    if (c + BLOCK <= p->cols) {
+        some_lines(p, first, n, c, zeros, BLOCK_VECTORS, int4, flip);
+        c += BLOCK;
     }
     return c;
 }
@@ -476,7 +532,7 @@ static struct product product_of(const void *packed, const int32_t *bias, const 
         .cols = cols,
         .n_segments = n_segments,
         .segment_bytes = segment_bytes,
-        .block_bytes = BLOCK_VECTORS * n_segments * steps_of(segment_bytes, int4) * VECTOR,
+        .block_bytes = n_segments * steps_of(segment_bytes) * step_bytes(BLOCK_VECTORS, int4),
     };
 }
 
@@ -516,6 +572,8 @@ static void gemm_s4(int8_t *out, const int8_t *in, const void *packed, const int
     multiply_all(&p, &first, size.rows, 0, 1);
 }
 
+const struct gemm_kernel vnni_gemm_s8 = { gemm_bytes_s8, gemm_pack_s8, gemm_s8 };
+const struct gemm_kernel vnni_gemm_s4 = { gemm_bytes_s4, gemm_pack_s4, gemm_s4 };
 /* ---- convolutions ---- */
 
 static bool takes(const struct conv_size *size) {
@@ -549,7 +607,7 @@ static size_t strip_out_rows(const struct conv_size *size) {
 static size_t scratch_bytes(const struct conv_size *size) {
     if (size->window.filter_h == 1 && size->window.filter_w == 1)
         return 0;
-    return strip_rows(&size->window, strip_out_rows(size)) * strip_row_bytes(size) + STEP_BYTES_MAX;
+    return strip_rows(&size->window, strip_out_rows(size)) * strip_row_bytes(size) + GROUP;
 }
 
 static size_t conv_bytes_s8(const struct conv_size *size) {
@@ -632,8 +690,6 @@ static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int
     conv(out, in, &p, size, scratch, true);
 }
 
-const struct gemm_kernel vnni_gemm_s8 = { gemm_bytes_s8, gemm_pack_s8, gemm_s8 };
-const struct gemm_kernel vnni_gemm_s4 = { gemm_bytes_s4, gemm_pack_s4, gemm_s4 };
 const struct conv_kernel vnni_conv_s8 = { takes,         conv_bytes_s8, conv_pack_s8,
                                           scratch_bytes, conv_s8,       NULL };
 const struct conv_kernel vnni_conv_s4 = { takes,         conv_bytes_s4, conv_pack_s4,

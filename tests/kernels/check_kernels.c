@@ -11,6 +11,7 @@
  * Method: after checkasm of dav1d and x264.
  */
 #include <math.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #include "common/units.h"
 #include "models/kernels/kernels.h"
+#include "models/pool.h"
 #include "models/quant_float.h"
 
 enum {
@@ -29,13 +31,15 @@ enum {
     GUARD = 0x5a,
     IN_BYTES_MAX = 1 << 17,
     OUT_BYTES_MAX = 1 << 17,
+    DEEP = 70000,
+    DEEP_COLS = 64,
     CHANNELS_MAX = 272,
     BENCH_CALLS = 500,
 };
 
 static struct {
     int8_t *in, *other; /* where place() put them */
-    int8_t weight[IN_BYTES_MAX];
+    int8_t weight[DEEP * DEEP_COLS];
     int8_t want[OUT_BYTES_MAX];
     uint8_t got[GUARD_BYTES + OUT_BYTES_MAX + GUARD_BYTES];
     int32_t bias[CHANNELS_MAX], multiplier[CHANNELS_MAX], shift[CHANNELS_MAX];
@@ -329,13 +333,12 @@ static bool same(size_t n) {
     return true;
 }
 
-static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high,
-                     struct gemm_size size) {
+/* With the inputs and weights that are there. */
+static bool compare_gemm(const struct gemm_kernel *kernel, struct gemm_size size) {
     const struct requant rq = random_requant(size.cols, size.depth);
     void *packed = calloc(kernel->packed_bytes(size.cols, size.depth) + 1, 1);
     bool good;
 
-    fill_both(size.rows * size.depth, size.cols * size.depth, low, high);
     naive_gemm(&rq, size);
     kernel->pack(packed, buffers.weight, size.cols, size.depth);
     kernel->run(begin(), buffers.in, packed, buffers.bias, &rq, size);
@@ -344,6 +347,20 @@ static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high
         (void) printf("# rows %zu, cols %zu, depth %zu\n", size.rows, size.cols, size.depth);
     free(packed);
     return good;
+}
+
+static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high,
+                     struct gemm_size size) {
+    fill_both(size.rows * size.depth, size.cols * size.depth, low, high);
+    return compare_gemm(kernel, size);
+}
+
+/* One row whose sums are within int32, but 16 times those of nibbles without sign are not. */
+static bool check_deep_gemm(const struct gemm_kernel *kernel, int32_t high) {
+    place(DEEP);
+    fill_as(buffers.in, DEEP, INT8_MIN, INT8_MIN, FILL_LOWEST);
+    fill_as(buffers.weight, sizeof(buffers.weight), high, high, FILL_LOWEST);
+    return compare_gemm(kernel, (struct gemm_size){ 1, DEEP_COLS, DEEP });
 }
 
 static bool check_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high) {
@@ -358,7 +375,7 @@ static bool check_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t hi
     for (int i = 0; i < N_ROUNDS && good; i++)
         good = try_gemm(kernel, low, high,
                         (struct gemm_size){ random_size(40), random_size(80), random_size(300) });
-    return good;
+    return good && check_deep_gemm(kernel, high);
 }
 
 /* Input and output of a window whose every output pixel has a tap inside. */
@@ -620,6 +637,8 @@ static const struct bench benches[] = {
     { "gemm_s4 36x128x128", BENCH_GEMM, true, { 36, 128, 128 }, { 0 }, 0, 0 },
     { "gemm_s8 576x32x16", BENCH_GEMM, false, { 576, 32, 16 }, { 0 }, 0, 0 },
     { "gemm_s4 576x32x16", BENCH_GEMM, true, { 576, 32, 16 }, { 0 }, 0, 0 },
+    { "gemm_s8 3x64x256", BENCH_GEMM, false, { 3, 64, 256 }, { 0 }, 0, 0 },
+    { "gemm_s4 3x64x256", BENCH_GEMM, true, { 3, 64, 256 }, { 0 }, 0, 0 },
     { "gemm_s8 1x128x640", BENCH_GEMM, false, { 1, 128, 640 }, { 0 }, 0, 0 },
     { "gemm_s4 1x128x640", BENCH_GEMM, true, { 1, 128, 640 }, { 0 }, 0, 0 },
     { "conv_s8 32x32x16 3x3", BENCH_CONV, false, { 0 }, { 32, 32, 32, 32, SAME_3X3 }, 16, 16 },
@@ -667,7 +686,8 @@ static const struct bench benches[] = {
 /* One call of what the row has for it; packs first if @pack. Returns whether it has any. */
 static bool call(const struct kernels *row, const struct bench *b, const struct requant *rq,
                  bool pack) {
-    static uint8_t packed[1 << 20], scratch[1 << 16];
+    static alignas(POOL_ALIGN_BYTES) uint8_t packed[1 << 20]; /* as layers have theirs */
+    static uint8_t scratch[1 << 16];
     const struct gemm_kernel *gemm = b->int4 ? row->gemm_s4 : row->gemm_s8;
     const struct conv_kernel *conv = b->int4 ? row->conv_s4 : row->conv_s8;
     const struct depthwise_kernel *depthwise = b->int4 ? row->depthwise_s4 : row->depthwise_s8;
