@@ -154,7 +154,11 @@ INLINE void add_blocks(int8_t *out, const int8_t *a, const int8_t *b, size_t n,
 void neon_add_s8(int8_t *out, const int8_t *a, size_t a_step, const int8_t *b, size_t b_step,
                  size_t n, const struct add_terms *terms) {
     const struct requant rq = {
-        &terms->out.multiplier, &terms->out.shift, terms->out_zero_point, terms->min, terms->max,
+        .multiplier = &terms->out.multiplier,
+        .shift = &terms->out.shift,
+        .zero_point = terms->out_zero_point,
+        .min = terms->min,
+        .max = terms->max,
     };
     const int32_t zero = 0;
     const enum ending ending = neon_ending(&rq, &zero, 1, SUM_REACH, true);
