@@ -13,6 +13,12 @@ struct window {
     int32_t pad_top, pad_left;
 };
 
+/** Is it of @filter x @filter taps side by side, at stride @stride both ways? */
+static inline bool window_is(const struct window *w, int32_t filter, int32_t stride) {
+    return w->filter_h == filter && w->filter_w == filter && w->stride_h == stride &&
+           w->stride_w == stride && w->dilation_h == 1 && w->dilation_w == 1;
+}
+
 /** Taps [first, last) of one dimension; last <= first: none. */
 struct taps {
     int64_t first, last;

@@ -406,12 +406,12 @@ static size_t scratch_bytes(const struct conv_size *size) {
 }
 
 static size_t scratch_bytes_s8(const struct conv_size *size) {
-    return avx2_winograd_takes(size) ? avx2_winograd_scratch_bytes(size) : scratch_bytes(size);
+    return avx2_tiles_take(size) ? avx2_tiles_scratch_bytes(size) : scratch_bytes(size);
 }
 
 static size_t conv_bytes_s8(const struct conv_size *size) {
-    if (avx2_winograd_takes(size))
-        return avx2_winograd_packed_bytes(size);
+    if (avx2_tiles_take(size))
+        return avx2_tiles_packed_bytes(size);
     return avx2_packed_bytes(size->out_channels, padded_depth(size), false);
 }
 
@@ -431,8 +431,8 @@ static void conv_pack(void *packed, const int8_t *weight, const struct conv_size
 }
 
 static void conv_pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    if (avx2_winograd_takes(size))
-        avx2_winograd_pack(packed, weight, size);
+    if (avx2_tiles_take(size))
+        avx2_tiles_pack(packed, weight, size);
     else
         conv_pack(packed, weight, size, false);
 }
@@ -492,14 +492,14 @@ INLINE void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
 
 static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, const struct conv_size *size, void *scratch) {
-    if (avx2_winograd_takes(size))
-        avx2_winograd_run(out, in, packed, bias, rq, size, scratch);
+    if (avx2_tiles_take(size))
+        avx2_tiles_run(out, in, packed, bias, rq, size, scratch);
     else
         conv(out, in, packed, bias, rq, size, scratch, false);
 }
 
 static size_t conv_rows_s8(const struct conv_size *size) {
-    return avx2_winograd_takes(size) ? avx2_winograd_rows(size) : 1;
+    return avx2_tiles_take(size) ? avx2_tiles_rows(size) : 1;
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,

@@ -18,6 +18,8 @@ enum {
     STRIP_MOST = 1 << 14, /* bytes */
 };
 
+_Static_assert((int) DEPTH_MAX <= (int) WINOGRAD_CHANNELS_MAX, "or sums would not be exact");
+
 static size_t tiles_across(const struct conv_size *size) {
     return winograd_tiles((size_t) size->window.out_w);
 }
@@ -35,7 +37,7 @@ static size_t row_bytes(const struct conv_size *size) {
 bool neon_winograd_takes(const struct conv_size *size) {
     const struct window *w = &size->window;
 
-    return winograd_fits(size) && w->out_w >= WIDTH_LEAST && size->in_channels % DEPTH == 0 &&
+    return window_is(w, 3, 1) && w->out_w >= WIDTH_LEAST && size->in_channels % DEPTH == 0 &&
            size->in_channels <= DEPTH_MAX && size->out_channels % COLS == 0 &&
            (neon_winograd_rows(size) + 2) * row_bytes(size) <= STRIP_MOST;
 }

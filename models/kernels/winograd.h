@@ -16,7 +16,7 @@
  * that they are whole numbers. Inputs grow at most 100 times in both directions, weights 49 times:
  * both stay in int16. Sums are mod 2^32; by one factor they become 576 times the result, divided by
  * 9 with its inverse; then a shift divides by 64. That is exact as long as 64 times the result fits
- * into int32, so for up to 2^25 / (9 x 2^14) input channels.
+ * into int32, so for WINOGRAD_CHANNELS_MAX input channels at most.
  */
 #pragma once
 
@@ -27,15 +27,8 @@ enum {
     WINOGRAD_IN = 6,      /* pixels of input */
     WINOGRAD_POINTS = 36, /* products of a tile, for each pair of channels */
     WINOGRAD_BITS = 6,    /* of 64 */
+    WINOGRAD_CHANNELS_MAX = (1 << 25) / (9 << 14), /* of the input */
 };
-
-/** Are the window and the channels such that it can be done exactly? */
-static inline bool winograd_fits(const struct conv_size *size) {
-    const struct window *w = &size->window;
-
-    return w->filter_h == 3 && w->filter_w == 3 && w->stride_h == 1 && w->stride_w == 1 &&
-           w->dilation_h == 1 && w->dilation_w == 1 && size->in_channels <= (1 << 25) / (9 << 14);
-}
 
 /** Tiles for @n pixels of output. */
 static inline size_t winograd_tiles(size_t n) {

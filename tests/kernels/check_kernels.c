@@ -407,12 +407,17 @@ static struct window random_window(bool dilate) {
     return w;
 }
 
-/* 3 x 3 at stride 1, which some rows do in tiles; SAME or VALID. */
+/* 3 x 3 at stride 1 or 2, which some rows do in tiles; SAME or VALID. */
 static struct window random_3x3(void) {
-    const int32_t h = 3 + (int32_t) random_to(18), w = 3 + (int32_t) random_to(18);
-    const int32_t pad = (int32_t) random_to(2), less = 2 - 2 * pad;
+    const int32_t h = 3 + (int32_t) random_to(22), w = 3 + (int32_t) random_to(22);
+    const int32_t stride = 1 + (int32_t) random_to(2);
 
-    return (struct window){ h, w, h - less, w - less, 3, 3, 1, 1, 1, 1, pad, pad };
+    if (random_to(2) == 0)
+        return (struct window){
+            h, w, (h - 3) / stride + 1, (w - 3) / stride + 1, 3, 3, stride, stride, 1, 1, 0, 0
+        };
+    return (struct window){ h, w, (h - 1) / stride + 1, (w - 1) / stride + 1, 3, 3, stride, stride,
+                            1, 1, stride == 1 || h % 2, stride == 1 || w % 2 };
 }
 
 /* In strips of @strip rows of output. */
@@ -628,7 +633,8 @@ struct bench {
     size_t in_channels, out_channels;
 };
 
-#define SAME_3X3 3, 3, 1, 1, 1, 1, 1, 1
+#define SAME_3X3   3, 3, 1, 1, 1, 1, 1, 1
+#define SAME_3X3_2 3, 3, 2, 2, 1, 1, 0, 0 /* of an even size */
 
 static const struct bench benches[] = {
     { "gemm_s8 125x64x64", BENCH_GEMM, false, { 125, 64, 64 }, { 0 }, 0, 0 },
@@ -645,6 +651,8 @@ static const struct bench benches[] = {
     { "conv_s4 32x32x16 3x3", BENCH_CONV, true, { 0 }, { 32, 32, 32, 32, SAME_3X3 }, 16, 16 },
     { "conv_s8 8x8x64 3x3", BENCH_CONV, false, { 0 }, { 8, 8, 8, 8, SAME_3X3 }, 64, 64 },
     { "conv_s4 8x8x64 3x3", BENCH_CONV, true, { 0 }, { 8, 8, 8, 8, SAME_3X3 }, 64, 64 },
+    { "conv_s8 16x16x32 3x3/2", BENCH_CONV, false, { 0 }, { 32, 32, 16, 16, SAME_3X3_2 }, 16, 32 },
+    { "conv_s4 16x16x32 3x3/2", BENCH_CONV, true, { 0 }, { 32, 32, 16, 16, SAME_3X3_2 }, 16, 32 },
     { "depthwise_s8 25x5x64 3x3",
       BENCH_DEPTHWISE,
       false,
