@@ -20,9 +20,11 @@ enum {
 struct group {
     const struct depthwise_size *size;
     const struct requant *rq;
-    size_t first, n; /* channels; 1..8 */
-    size_t n_lines;  /* that a row of output sees */
-    __m256i bias;    /* with the input's zero point and the scaling's offset */
+    size_t first, n;    /* channels; 1..8 */
+    size_t in_channels; /* of the layer's input */
+    size_t in_first;    /* that the first one reads */
+    size_t n_lines;     /* that a row of output sees */
+    __m256i bias;       /* with the input's zero point and the scaling's offset */
     struct scaling scaling;
     __m256i weights[2][TAPS_MAX]; /* [n_lines][filter_w], for rows of output that begin with the
                                      upper and with the lower row of a pair */
@@ -130,48 +132,40 @@ INLINE __m128i see(const int8_t *pixel, const struct group *g, bool whole) {
     if (whole)
         return _mm_loadl_epi64((const __m128i *) pixel);
     for (size_t i = 0; i < g->n; i++)
-        some[i] = pixel[(g->first + i) / g->size->multiplier - g->first / g->size->multiplier];
+        some[i] = pixel[(g->first + i) / g->size->multiplier - g->in_first];
     return _mm_loadl_epi64((const __m128i *) some);
 }
 
-/* Rows @y and @y + dilation of the image; one that is outside is the same pixel again and again. */
-INLINE void fill_line(__m256i *line, const int8_t *in, const struct group *g, int64_t y,
-                      const struct columns *columns, bool whole) {
-    const struct window *w = &g->size->window;
-    const size_t channels = g->size->channels / g->size->multiplier;
+/* @n lines, from row @y of the image on. Where a row is outside it is the same pixel again and
+ * again. */
+INLINE void fill_lines(__m256i *lines, const int8_t *in, const struct group *g, int64_t y,
+                       const struct columns *columns, size_t n, bool whole) {
+    const int64_t dilation = g->size->window.dilation_h, in_h = g->size->window.in_h;
+    const size_t pixel = g->in_channels, row = (size_t) g->size->window.in_w * pixel;
     const __m128i outside = _mm_set1_epi8((char) g->size->in_zero_point);
     const __m256i both = _mm256_cvtepi8_epi16(outside);
-    const int64_t x = columns->first + (int64_t) columns->begin, below = y + w->dilation_h;
-    const int8_t *upper = (const int8_t *) &outside, *lower = upper;
-    size_t upper_step = 0, lower_step = 0, i = 0;
 
-    in += g->first / g->size->multiplier;
-    if (y >= 0 && y < w->in_h) {
-        upper = in + (size_t) (y * w->in_w + x) * channels;
-        upper_step = channels;
+    in += g->in_first + (size_t) (columns->first + (int64_t) columns->begin) * pixel;
+    for (size_t line = 0; line < n; line++, y += 2 * dilation) {
+        const bool has_upper = y >= 0 && y < in_h;
+        const bool has_lower = y + dilation >= 0 && y + dilation < in_h;
+        const int8_t *upper = has_upper ? in + (size_t) y * row : (const int8_t *) &outside;
+        const int8_t *lower =
+            has_lower ? in + (size_t) (y + dilation) * row : (const int8_t *) &outside;
+        const size_t upper_step = has_upper ? pixel : 0, lower_step = has_lower ? pixel : 0;
+        __m256i *to = lines + line * columns->n;
+
+        for (size_t i = 0; i < columns->begin; i++)
+            *to++ = both;
+#pragma GCC unroll 4
+        for (size_t i = columns->begin; i < columns->end; i++) {
+            *to++ = interleave(see(upper, g, whole), see(lower, g, whole));
+            upper += upper_step;
+            lower += lower_step;
+        }
+        for (size_t i = columns->end; i < columns->n; i++)
+            *to++ = both;
     }
-    if (below >= 0 && below < w->in_h) {
-        lower = in + (size_t) (below * w->in_w + x) * channels;
-        lower_step = channels;
-    }
-    for (; i < columns->begin; i++)
-        line[i] = both;
-    for (; i < columns->end; i++, upper += upper_step, lower += lower_step)
-        line[i] = interleave(see(upper, g, whole), see(lower, g, whole));
-    for (; i < columns->n; i++)
-        line[i] = both;
-}
-
-/* @n lines, from row @y of the image on. */
-static void fill_lines(__m256i *lines, const int8_t *in, const struct group *g, int64_t y,
-                       const struct columns *columns, size_t n) {
-    const bool whole = g->n == LANES && g->size->multiplier == 1;
-
-    for (size_t i = 0; i < n; i++, y += 2 * (int64_t) g->size->window.dilation_h)
-        if (whole)
-            fill_line(lines + i * columns->n, in, g, y, columns, true);
-        else
-            fill_line(lines + i * columns->n, in, g, y, columns, false);
 }
 
 static size_t lines_under(const struct window *w, size_t rows) {
@@ -334,7 +328,10 @@ static void run_group(int8_t *out, const int8_t *in, const struct group *g,
             const int64_t top = (int64_t) y * w->stride_h - w->pad_top;
             const struct columns columns = columns_of(w, x, strip->pixels);
 
-            fill_lines(lines, in, g, top, &columns, lines_under(w, rows));
+            if (g->n == LANES && g->size->multiplier == 1)
+                fill_lines(lines, in, g, top, &columns, lines_under(w, rows), true);
+            else
+                fill_lines(lines, in, g, top, &columns, lines_under(w, rows), false);
             for (size_t kind = 0; kind < kinds && kind < rows; kind++) {
                 const struct run run = {
                     .out = out + (y + kind) * row + x * g->size->channels + g->first,
@@ -370,9 +367,11 @@ static void depthwise(int8_t *out, const int8_t *in, const void *packed, const i
     }
     g.size = size;
     g.rq = rq;
+    g.in_channels = size->channels / size->multiplier;
     g.n_lines = lines_under(w, 1);
     for (g.first = 0; g.first < size->channels; g.first += LANES) {
         g.n = least(size->channels - g.first, LANES);
+        g.in_first = g.first / size->multiplier;
         prepare(&g, packed, bias, int4);
         run_group(out, in, &g, &strip);
     }
