@@ -162,18 +162,28 @@ INLINE void interleave(__m512i out[VECTORS], const int32_t *values, const struct
 static void prepare(struct chunk *chunk, const int32_t *sums, const int32_t *bias) {
     const struct requant *rq = chunk->rq;
     const __m512i zero_point = _mm512_set1_epi32(chunk->size->in_zero_point + FLIP);
+    __m512i starts[VECTORS], totals[VECTORS], a[VECTORS], b[VECTORS], offsets[VECTORS];
 
-    __m512i starts[VECTORS], totals[VECTORS], multipliers[VECTORS], shifts[VECTORS];
-
-    chunk->how = vnni_rounding(rq, chunk->first, chunk->n);
+    chunk->how = vnni_rounding_of_many(rq, chunk->first, chunk->n);
     interleave(starts, bias, chunk);
     interleave(totals, sums, chunk);
-    interleave(multipliers, rq->multiplier, chunk);
-    interleave(shifts, rq->shift, chunk);
-    for (size_t v = 0; v < VECTORS; v++) {
+    for (size_t v = 0; v < VECTORS; v++)
         chunk->bias[v] = _mm512_sub_epi32(starts[v], _mm512_mullo_epi32(totals[v], zero_point));
-        chunk->scalings[v] = vnni_scaling_of(multipliers[v], shifts[v], chunk->how);
+    if (chunk->how == ROUND_IN_FLOAT) {
+        interleave(offsets, rq->in_float.offset, chunk);
+        interleave(a, (const void *) rq->in_float.scale, chunk);
+        interleave(b, (const void *) rq->in_float.nudge, chunk);
+        for (size_t v = 0; v < VECTORS; v++) {
+            chunk->bias[v] = _mm512_add_epi32(chunk->bias[v], offsets[v]);
+            chunk->scalings[v].float_scale = _mm512_castsi512_ps(a[v]);
+            chunk->scalings[v].float_nudge = _mm512_castsi512_ps(b[v]);
+        }
+        return;
     }
+    interleave(a, rq->multiplier, chunk);
+    interleave(b, rq->shift, chunk);
+    for (size_t v = 0; v < VECTORS; v++)
+        chunk->scalings[v] = vnni_scaling_of(a[v], b[v], chunk->how);
 }
 
 /* 4 taps x 64 outputs. */
@@ -243,7 +253,7 @@ INLINE void run_vectors(int8_t *out, size_t out_step, const int8_t *in, size_t i
 
 #pragma GCC unroll 16
     for (size_t v = 0; v < VECTORS; v++) {
-        const struct scaling scaling = vnni_load_scaling(&chunk->scalings[v]);
+        const struct scaling scaling = vnni_load_scaling(&chunk->scalings[v], how);
 
 #pragma GCC unroll 16
         for (size_t i = 0; i < n; i++)
@@ -432,7 +442,11 @@ static void fill_strip(int8_t *out, const int8_t *in, const struct chunk *chunk,
 }
 
 static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk, size_t width) {
-    if (chunk->how == ROUND_POSITIVE && chunk->n_taps == 9)
+    if (chunk->how == ROUND_IN_FLOAT && chunk->n_taps == 9)
+        run_row(out, in, chunk, width, 9, ROUND_IN_FLOAT);
+    else if (chunk->how == ROUND_IN_FLOAT)
+        run_row(out, in, chunk, width, 0, ROUND_IN_FLOAT);
+    else if (chunk->how == ROUND_POSITIVE && chunk->n_taps == 9)
         run_row(out, in, chunk, width, 9, ROUND_POSITIVE);
     else if (chunk->how == ROUND_POSITIVE)
         run_row(out, in, chunk, width, 0, ROUND_POSITIVE);

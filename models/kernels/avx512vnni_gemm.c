@@ -193,7 +193,9 @@ INLINE void finish(int8_t *out, const __m512i *sums, const struct columns *colum
 
 INLINE void finish_as_fits(int8_t *out, const __m512i *sums, const struct columns *columns,
                            size_t rows, size_t vectors) {
-    if (columns->how == ROUND_POSITIVE)
+    if (columns->how == ROUND_IN_FLOAT)
+        finish(out, sums, columns, rows, vectors, ROUND_IN_FLOAT);
+    else if (columns->how == ROUND_POSITIVE)
         finish(out, sums, columns, rows, vectors, ROUND_POSITIVE);
     else if (columns->how == ROUND_RIGHT)
         finish(out, sums, columns, rows, vectors, ROUND_RIGHT);
@@ -204,10 +206,13 @@ INLINE void finish_as_fits(int8_t *out, const __m512i *sums, const struct column
 /* What the sums of vector @v begin with. */
 INLINE __m512i start(const struct columns *columns, size_t v) {
     const struct product *p = columns->product;
-    const size_t c = columns->c + v * LANES;
+    const size_t c = columns->c + v * LANES, n = columns->n - v * LANES;
+    const __m512i sums =
+        _mm512_add_epi32(vnni_load(p->bias + c, n), _mm512_loadu_si512(vnni_offsets(p, c)));
 
-    return _mm512_add_epi32(vnni_load(p->bias + c, columns->n - v * LANES),
-                            _mm512_loadu_si512(vnni_offsets(p, c)));
+    return columns->how == ROUND_IN_FLOAT
+               ? _mm512_add_epi32(sums, vnni_load(p->rq->in_float.offset + c, n))
+               : sums;
 }
 
 INLINE void tile(const struct rows *from, const struct columns *columns, size_t rows,
@@ -292,7 +297,7 @@ static void panel(const struct tile_of tiles[3], const struct product *p, size_t
         .weights = vnni_block(p, c),
         .c = c,
         .n = least(p->cols - c, vectors * LANES),
-        .how = vnni_rounding(p->rq, c, least(p->cols - c, vectors * LANES)),
+        .how = vnni_rounding_of_many(p->rq, c, least(p->cols - c, vectors * LANES)),
         .scalings = scalings,
     };
     for (size_t v = 0; v < vectors && n > 1; v++) /* a tile of one row has its own */

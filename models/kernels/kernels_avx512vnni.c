@@ -15,5 +15,6 @@ const struct kernels kernels_avx512vnni = {
     .average_pool_s8 = avx2_average_pool_s8,
     .max_pool_s8 = avx2_max_pool_s8,
     .add_s8 = vnni_add_s8,
+    .float_requant = true,
     .f32 = &f32_avx512,
 };
