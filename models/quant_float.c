@@ -2,9 +2,13 @@
 /*
  * Method: mbqm() does not fall where the sum grows, nor does the float32 formula. So the two are
  * the same for every sum if they are at each threshold, the least sum that gives b or more, and at
- * the sum before it: at most 2 x 255 sums, and all of them are tried. The offset makes the float
- * come out with the output's zero point, where it is precise; the scale's neighbours, and nudges
- * from the range that the thresholds leave, are gone through until a pair serves.
+ * the sum before it: at most 2 x 255 sums, and all of them are tried. The scale's neighbours, and
+ * nudges from the range that the thresholds leave, are gone through until a pair serves.
+ *
+ * With ReLU, where only what is above the zero point steps up, the offset makes the float come out
+ * with the zero point, so that the nudge is small and precise. Else there is no offset: sums below
+ * 0, whose halves are rounded down, need a nudge of their own; and with ReLU that helps, too, where
+ * steps are narrow for a float32.
  *
  * Sums from 2^24 on may be rounded when they become floats. This does not fall either, and
  * thresholds there are refused.
@@ -61,11 +65,15 @@ static void find_thresholds(struct thresholds *thresholds, const struct rounding
 
 /* Exact: multiples of 2^-44 below 2^8. */
 static float value_of(const struct float_rounding *f, int64_t sum) {
-    return (float) ((double) (sum + f->offset) * (double) f->scale + (double) f->nudge);
+    const double x = (double) (sum + f->offset);
+
+    return (float) (x * (double) f->scale + (double) (x < 0 ? f->below : f->nudge));
 }
 
-static bool serves(const struct float_rounding *f, const struct thresholds *thresholds) {
-    for (size_t i = 0; i < thresholds->n; i++) {
+/* For thresholds [first, last)? */
+static bool serves(const struct float_rounding *f, const struct thresholds *thresholds,
+                   size_t first, size_t last) {
+    for (size_t i = first; i < last; i++) {
         const float half = (float) (thresholds->first + (int32_t) i) - 0.5F;
 
         if (value_of(f, thresholds->sums[i]) <= half ||
@@ -75,14 +83,15 @@ static bool serves(const struct float_rounding *f, const struct thresholds *thre
     return true;
 }
 
-/* A nudge for its offset and scale. */
-static bool find_nudge(struct float_rounding *f, const struct thresholds *thresholds) {
-    const double scale = (double) f->scale;
+/* For the offset and scale of @f one that serves for thresholds [first, last). */
+static bool find_nudge(struct float_rounding f, const struct thresholds *thresholds, size_t first,
+                       size_t last, float *ret) {
+    const double scale = (double) f.scale;
     double least = -INFINITY, most = INFINITY;
 
-    for (size_t i = 0; i < thresholds->n; i++) {
+    for (size_t i = first; i < last; i++) {
         const double needed = (double) (thresholds->first + (int32_t) i) - 0.5 -
-                              scale * (double) (thresholds->sums[i] + f->offset);
+                              scale * (double) (thresholds->sums[i] + f.offset);
 
         least = needed > least ? needed : least;
         most = needed + scale < most ? needed + scale : most;
@@ -91,11 +100,29 @@ static bool find_nudge(struct float_rounding *f, const struct thresholds *thresh
         for (int part = 1; part < parts; part += 2) {
             const double nudge = least + (most - least) * part / parts;
 
-            f->nudge = (float) ((double) (int64_t) (nudge * 0x1p32) * 0x1p-32);
-            if (serves(f, thresholds))
+            f.nudge = f.below = (float) ((double) (int64_t) (nudge * 0x1p32) * 0x1p-32);
+            if (serves(&f, thresholds, first, last)) {
+                *ret = f.nudge;
                 return true;
+            }
         }
     return false;
+}
+
+/* One below, for the first @n_below thresholds, and one for the others. */
+static bool find_nudges(struct float_rounding *f, const struct thresholds *thresholds,
+                        size_t n_below) {
+    const size_t n = thresholds->n;
+
+    if (n_below < n && !find_nudge(*f, thresholds, n_below, n, &f->nudge))
+        return false;
+    if (n_below > 0 && !find_nudge(*f, thresholds, 0, n_below, &f->below))
+        return false;
+    if (n_below == n)
+        f->nudge = f->below;
+    if (n_below == 0)
+        f->below = f->nudge;
+    return value_of(f, -1 - f->offset) <= value_of(f, -f->offset) && serves(f, thresholds, 0, n);
 }
 
 static int32_t rounded(const struct rounding *rounding, int64_t sum) {
@@ -103,35 +130,48 @@ static int32_t rounded(const struct rounding *rounding, int64_t sum) {
                     rounding->max);
 }
 
+/* A scale near @scale, and nudges for it. */
+static bool find_scale(struct float_rounding *f, double scale, const struct thresholds *thresholds,
+                       size_t n_below) {
+    for (int i = 0; i <= NEIGHBOURS; i++) {
+        const int steps = i % 2 ? (i + 1) / 2 : -i / 2;
+
+        f->scale = (float) scale + (float) ldexp(steps, ilogb(scale) - FLOAT_BITS + 1);
+        if (find_nudges(f, thresholds, n_below))
+            return true;
+    }
+    return false;
+}
+
 bool float_rounding_of(const struct rounding *rounding, struct float_rounding *ret) {
     const struct factor factor = rounding->factor;
     const double scale = ldexp(factor.multiplier, factor.shift - 31);
     const int64_t room = INT64_C(1) << FLOAT_BITS;
+    const bool relu = rounding->min >= rounding->zero_point;
     struct float_rounding f = { 0 };
     struct thresholds thresholds;
+    size_t n_below = 0;
 
     if (factor.shift > 0 || rounding->least < INT32_MIN || rounding->most > INT32_MAX)
         return false; /* sums that wrap */
     if (rounded(rounding, rounding->least) == rounded(rounding, rounding->most)) {
-        *ret = (struct float_rounding){ .nudge = (float) rounded(rounding, rounding->least) };
+        f.nudge = f.below = (float) rounded(rounding, rounding->least);
+        *ret = f;
         return true;
     }
     if (factor.shift == 0 || factor.shift < -SHIFT_MAX)
         return false;
     find_thresholds(&thresholds, rounding);
-    f.offset = (int32_t) nearbyint(rounding->zero_point / scale);
+    f.offset = relu ? (int32_t) nearbyint(rounding->zero_point / scale) : 0;
     if (thresholds.sums[0] + f.offset <= -room ||
         thresholds.sums[thresholds.n - 1] + f.offset > room ||
         rounding->least + f.offset < INT32_MIN || rounding->most + f.offset > INT32_MAX)
         return false;
-    for (int i = 0; i <= NEIGHBOURS; i++) {
-        const int steps = i % 2 ? (i + 1) / 2 : -i / 2;
-
-        f.scale = (float) scale + (float) ldexp(steps, ilogb(scale) - FLOAT_BITS + 1);
-        if (find_nudge(&f, &thresholds)) {
-            *ret = f;
-            return true;
-        }
-    }
-    return false;
+    while (n_below < thresholds.n && thresholds.sums[n_below] + f.offset < 0)
+        n_below++;
+    if (!(relu && find_scale(&f, scale, &thresholds, 0)) &&
+        !find_scale(&f, scale, &thresholds, n_below))
+        return false;
+    *ret = f;
+    return true;
 }

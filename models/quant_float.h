@@ -14,10 +14,13 @@ struct rounding {
     int64_t least, most;          /* of the sum */
 };
 
-/** The same as clamp(round(fma(sum + offset, scale, nudge)), min, max), ties to even. */
+/**
+ * The same as clamp(round(fma(sum + offset, scale, nudge)), min, max), ties to even; with @below in
+ * place of the nudge where sum + offset is below 0.
+ */
 struct float_rounding {
     int32_t offset;
-    float scale, nudge;
+    float scale, nudge, below;
 };
 
 /** Find it. Returns false if there is none near by: factors of 1/2 and more, narrow steps. */

@@ -158,14 +158,15 @@ int weights_round_in_float(const struct op_context *context, const int32_t *bias
                            struct weights_steps steps, struct requant *requant) {
     const int64_t zero_point = op_zero_point(op_input(context, 0));
     int32_t *offset;
-    float *scale, *nudge;
+    float *scale, *nudge, *below;
 
     if (!context->kernels->float_requant)
         return 0;
     offset = pool_zeros(context->pool, channels, sizeof(*offset));
     scale = pool_zeros(context->pool, channels, sizeof(*scale));
     nudge = pool_zeros(context->pool, channels, sizeof(*nudge));
-    if (!offset || !scale || !nudge)
+    below = pool_zeros(context->pool, channels, sizeof(*below));
+    if (!offset || !scale || !nudge || !below)
         return op_no_memory(context);
     for (size_t c = 0; c < channels; c++) {
         struct rounding rounding = {
@@ -188,8 +189,9 @@ int weights_round_in_float(const struct op_context *context, const int32_t *bias
         offset[c] = found.offset;
         scale[c] = found.scale;
         nudge[c] = found.nudge;
+        below[c] = found.below;
     }
-    requant->in_float = (struct float_requant){ offset, scale, nudge };
+    requant->in_float = (struct float_requant){ offset, scale, nudge, below };
     return 0;
 }
 

@@ -92,24 +92,29 @@ INLINE __m256 avx2_load_floats(const float *values, size_t n) {
     return _mm256_maskload_ps(values, avx2_lanes(n));
 }
 
-/** None is NAN. */
-INLINE bool avx2_all_numbers(__m256 x) {
-    return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) == 0;
-}
-
 /** How 8 sums become bytes, from what takes the most steps to what takes the fewest. */
 enum rounding_steps {
     ROUND_TWICE, /* as mbqm() does */
     ROUND_ONCE,
-    ROUND_IN_FLOAT,
+    ROUND_SPLIT,    /* in float32, with another nudge below 0 */
+    ROUND_IN_FLOAT, /* with the same */
 };
+
+/** With these nudges for 8 columns; ROUND_TWICE where one is NAN. */
+INLINE enum rounding_steps avx2_rounding(__m256 nudge, __m256 below) {
+    if (_mm256_movemask_ps(_mm256_cmp_ps(nudge, nudge, _CMP_UNORD_Q)) != 0)
+        return ROUND_TWICE;
+    return _mm256_movemask_ps(_mm256_cmp_ps(nudge, below, _CMP_NEQ_UQ)) ? ROUND_SPLIT
+                                                                        : ROUND_IN_FLOAT;
+}
 
 /** How 8 columns are requantised. */
 struct scaling {
     __m256i multiplier, multiplier_odd, zero_point;
     __m256i left, sign, half, one;              /* ROUND_TWICE */
     __m256i nudge, nudge_odd, right, right_odd; /* ROUND_ONCE */
-    __m256 float_scale, float_nudge;            /* ROUND_IN_FLOAT */
+    __m256 float_scale, float_nudge;            /* ROUND_IN_FLOAT, ROUND_SPLIT */
+    __m256 float_below;                         /* ROUND_SPLIT */
     __m256i offset;                             /* to add to the bias */
     enum rounding_steps how;
 };
@@ -150,10 +155,11 @@ INLINE void avx2_scaling_of(struct scaling *s, __m256i multiplier, __m256i shift
 INLINE void avx2_scaling(struct scaling *s, const struct requant *rq, size_t c, size_t cols) {
     if (rq->in_float.nudge) {
         s->float_nudge = avx2_load_floats(rq->in_float.nudge + c, cols - c);
-        if (avx2_all_numbers(s->float_nudge)) {
+        s->float_below = avx2_load_floats(rq->in_float.below + c, cols - c);
+        s->how = avx2_rounding(s->float_nudge, s->float_below);
+        if (s->how != ROUND_TWICE) {
             s->float_scale = avx2_load_floats(rq->in_float.scale + c, cols - c);
             s->offset = avx2_load(rq->in_float.offset + c, cols - c);
-            s->how = ROUND_IN_FLOAT;
             return;
         }
     }
@@ -193,10 +199,18 @@ INLINE __m256i avx2_round_in_float(__m256i sums, __m256 scale, __m256 nudge) {
     return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), scale, nudge));
 }
 
+/** What ROUND_SPLIT makes of them. */
+INLINE __m256i avx2_round_split(__m256i sums, __m256 scale, __m256 nudge, __m256 below) {
+    return avx2_round_in_float(sums, scale,
+                               _mm256_blendv_ps(nudge, below, _mm256_castsi256_ps(sums)));
+}
+
 /** 8 sums with the scaling's offset added, and the zero point of the output; not clamped. */
 INLINE __m256i avx2_requantise(__m256i sums, const struct scaling *s) {
     if (s->how == ROUND_IN_FLOAT)
         return avx2_round_in_float(sums, s->float_scale, s->float_nudge);
+    if (s->how == ROUND_SPLIT)
+        return avx2_round_split(sums, s->float_scale, s->float_nudge, s->float_below);
     return _mm256_add_epi32(avx2_scale(sums, s), s->zero_point);
 }
 

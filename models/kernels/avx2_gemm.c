@@ -65,10 +65,10 @@ INLINE void load_weights(__m256i w[2], const void *weights, size_t pair, size_t 
 struct columns {
     const struct product *product;
     const void *weights;
-    size_t c, n; /* n: 1 .. 16 */
-    bool in_float;
-    __m256i bias[2]; /* @in_float: with the offsets */
-    __m256 scale[2], nudge[2];
+    size_t c, n;             /* n: 1 .. 16 */
+    enum rounding_steps how; /* in float32, ROUND_TWICE stands for the other ways */
+    __m256i bias[2];         /* in float32: with the offsets */
+    __m256 scale[2], nudge[2], below[2];
     __m256i min, max; /* bytes */
 };
 
@@ -79,7 +79,7 @@ INLINE void set_columns(struct columns *columns, const struct product *p, size_t
     columns->product = p;
     columns->c = c;
     columns->n = least(p->cols - c, BLOCK);
-    columns->in_float = in_float->nudge;
+    columns->how = in_float->nudge ? ROUND_IN_FLOAT : ROUND_TWICE;
     columns->min = _mm256_set1_epi8((char) p->rq->min);
     columns->max = _mm256_set1_epi8((char) p->rq->max);
     for (size_t v = 0; v < vectors; v++) {
@@ -90,9 +90,10 @@ INLINE void set_columns(struct columns *columns, const struct product *p, size_t
             continue;
         columns->scale[v] = avx2_load_floats(in_float->scale + at, n);
         columns->nudge[v] = avx2_load_floats(in_float->nudge + at, n);
-        columns->in_float &= avx2_all_numbers(columns->nudge[v]);
+        columns->below[v] = avx2_load_floats(in_float->below + at, n);
+        columns->how = least(columns->how, avx2_rounding(columns->nudge[v], columns->below[v]));
     }
-    for (size_t v = 0; v < vectors && columns->in_float; v++)
+    for (size_t v = 0; v < vectors && columns->how != ROUND_TWICE; v++)
         columns->bias[v] = _mm256_add_epi32(
             columns->bias[v], avx2_load(in_float->offset + c + v * LANES, p->cols - c - v * LANES));
 }
@@ -168,12 +169,19 @@ INLINE void finish(int8_t *out, __m256i sums[TILE_ROWS][2], const struct columns
     const size_t cols = columns->product->cols, together = 4 / vectors;
     __m256i kept[TILE_ROWS][2];
 
-    if (columns->in_float) {
+    if (columns->how == ROUND_IN_FLOAT) {
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
             for (size_t v = 0; v < vectors; v++)
                 sums[r][v] = avx2_round_in_float(sums[r][v], columns->scale[v], columns->nudge[v]);
+    } else if (columns->how == ROUND_SPLIT) {
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vectors; v++)
+                sums[r][v] = avx2_round_split(sums[r][v], columns->scale[v], columns->nudge[v],
+                                              columns->below[v]);
     } else { /* a copy, so that the sums themselves are never in memory */
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)

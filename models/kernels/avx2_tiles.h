@@ -92,6 +92,8 @@ INLINE void tile_ending(struct ending *ending, const struct tile_batch *batch, s
         tile_ending(&ending, batch, c);                                                            \
         if (ending.scaling.how == ROUND_IN_FLOAT)                                                  \
             name##_as(batch, sums, c, &ending, ROUND_IN_FLOAT);                                    \
+        else if (ending.scaling.how == ROUND_SPLIT)                                                \
+            name##_as(batch, sums, c, &ending, ROUND_SPLIT);                                       \
         else if (ending.scaling.how == ROUND_ONCE)                                                 \
             name##_as(batch, sums, c, &ending, ROUND_ONCE);                                        \
         else                                                                                       \

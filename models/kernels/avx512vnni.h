@@ -94,14 +94,15 @@ enum rounding {
     ROUND_ANY,
     ROUND_RIGHT,    /* every shift is to the right */
     ROUND_POSITIVE, /* and what is below 0 gets clamped */
-    ROUND_IN_FLOAT, /* as requant.in_float */
+    ROUND_SPLIT,    /* as requant.in_float */
+    ROUND_IN_FLOAT, /* and its two nudges are the same */
 };
 
 /** How 16 sums are requantised; 64-bit lanes of the even and of the odd ones. */
 struct scaling {
     __m512i multiplier, multiplier_odd, right, right_odd;
     __m512i left, nudge, nudge_odd, sign, sign_odd; /* for ROUND_ANY */
-    __m512 float_scale, float_nudge;                /* for ROUND_IN_FLOAT, instead of all that */
+    __m512 float_scale, float_nudge, float_below;   /* in float32, instead of all that */
 };
 
 /**
@@ -154,19 +155,22 @@ INLINE enum rounding vnni_rounding(const struct requant *rq, size_t c, size_t n)
     return not_right ? ROUND_ANY : rq->min >= rq->zero_point ? ROUND_POSITIVE : ROUND_RIGHT;
 }
 
-/** In whatever takes the fewest steps for many sums. With ROUND_IN_FLOAT, requant.in_float's offset
- * is to be added to them first. */
+/** In whatever takes the fewest steps for many sums. In float32, requant.in_float's offset is to be
+ * added to them first. */
 INLINE enum rounding vnni_rounding_of_many(const struct requant *rq, size_t c, size_t n) {
-    __mmask16 no_number = 0;
+    __mmask16 no_number = 0, other = 0;
 
     if (!rq->in_float.nudge)
         return vnni_rounding(rq, c, n);
     for (size_t i = 0; i < n; i += LANES) {
-        const __m512 nudge = _mm512_maskz_loadu_ps(vnni_lanes(n - i), rq->in_float.nudge + c + i);
+        const __mmask16 lanes = vnni_lanes(n - i);
+        const __m512 nudge = _mm512_maskz_loadu_ps(lanes, rq->in_float.nudge + c + i);
+        const __m512 below = _mm512_maskz_loadu_ps(lanes, rq->in_float.below + c + i);
 
         no_number |= _mm512_cmp_ps_mask(nudge, nudge, _CMP_UNORD_Q);
+        other |= _mm512_cmp_ps_mask(nudge, below, _CMP_NEQ_UQ);
     }
-    return no_number ? vnni_rounding(rq, c, n) : ROUND_IN_FLOAT;
+    return no_number ? vnni_rounding(rq, c, n) : other ? ROUND_SPLIT : ROUND_IN_FLOAT;
 }
 
 /** Of the @n columns from @c on. */
@@ -174,10 +178,11 @@ INLINE struct scaling vnni_scaling(const struct requant *rq, size_t c, size_t n,
                                    enum rounding how) {
     const __m512i ones = _mm512_set1_epi32(-1); /* shifts where there is no column */
 
-    if (how == ROUND_IN_FLOAT)
+    if (how >= ROUND_SPLIT)
         return (struct scaling){
             .float_scale = _mm512_maskz_loadu_ps(vnni_lanes(n), rq->in_float.scale + c),
             .float_nudge = _mm512_maskz_loadu_ps(vnni_lanes(n), rq->in_float.nudge + c),
+            .float_below = _mm512_maskz_loadu_ps(vnni_lanes(n), rq->in_float.below + c),
         };
     return vnni_scaling_of(vnni_load(rq->multiplier + c, n),
                            _mm512_mask_loadu_epi32(ones, vnni_lanes(n), rq->shift + c), how);
@@ -189,6 +194,8 @@ INLINE struct scaling vnni_load_scaling(const struct scaling *from, enum roundin
 
     if (how == ROUND_IN_FLOAT)
         __asm__("" : "+v"(s.float_scale), "+v"(s.float_nudge));
+    else if (how == ROUND_SPLIT)
+        __asm__("" : "+v"(s.float_scale), "+v"(s.float_nudge), "+v"(s.float_below));
     else
         __asm__("" : "+v"(s.multiplier), "+v"(s.multiplier_odd), "+v"(s.right), "+v"(s.right_odd));
     return s;
@@ -201,9 +208,14 @@ INLINE __m512i vnni_scale(__m512i x, const struct scaling *s, enum rounding how)
     const bool any = how == ROUND_ANY;
     __m512i even, odd;
 
-    if (how == ROUND_IN_FLOAT)
-        return _mm512_cvtps_epi32(
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(x), s->float_scale, s->float_nudge));
+    if (how >= ROUND_SPLIT) {
+        const __m512 nudge =
+            how == ROUND_IN_FLOAT
+                ? s->float_nudge
+                : _mm512_mask_mov_ps(s->float_nudge, _mm512_movepi32_mask(x), s->float_below);
+
+        return _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(x), s->float_scale, nudge));
+    }
     if (any)
         x = _mm512_sllv_epi32(x, s->left);
     even = _mm512_mul_epi32(x, s->multiplier);
@@ -232,7 +244,7 @@ INLINE __m512i vnni_halve(__m512i t, int32_t zero_point) {
 INLINE __m512i vnni_narrow_scaled(const __m512i y[4], int32_t zero_point, enum rounding how) {
     const __m512i z = _mm512_set1_epi32(zero_point);
 
-    if (how == ROUND_IN_FLOAT)
+    if (how >= ROUND_SPLIT)
         return vnni_narrow(y[0], y[1], y[2], y[3]);
     if (how != ROUND_ANY)
         return _mm512_packs_epi16(vnni_halve(_mm512_packs_epi32(y[0], y[1]), zero_point),

@@ -162,21 +162,24 @@ INLINE void interleave(__m512i out[VECTORS], const int32_t *values, const struct
 static void prepare(struct chunk *chunk, const int32_t *sums, const int32_t *bias) {
     const struct requant *rq = chunk->rq;
     const __m512i zero_point = _mm512_set1_epi32(chunk->size->in_zero_point + FLIP);
-    __m512i starts[VECTORS], totals[VECTORS], a[VECTORS], b[VECTORS], offsets[VECTORS];
+    __m512i starts[VECTORS], totals[VECTORS], a[VECTORS], b[VECTORS], below[VECTORS];
+    __m512i offsets[VECTORS];
 
     chunk->how = vnni_rounding_of_many(rq, chunk->first, chunk->n);
     interleave(starts, bias, chunk);
     interleave(totals, sums, chunk);
     for (size_t v = 0; v < VECTORS; v++)
         chunk->bias[v] = _mm512_sub_epi32(starts[v], _mm512_mullo_epi32(totals[v], zero_point));
-    if (chunk->how == ROUND_IN_FLOAT) {
+    if (chunk->how >= ROUND_SPLIT) {
         interleave(offsets, rq->in_float.offset, chunk);
         interleave(a, (const void *) rq->in_float.scale, chunk);
         interleave(b, (const void *) rq->in_float.nudge, chunk);
+        interleave(below, (const void *) rq->in_float.below, chunk);
         for (size_t v = 0; v < VECTORS; v++) {
             chunk->bias[v] = _mm512_add_epi32(chunk->bias[v], offsets[v]);
             chunk->scalings[v].float_scale = _mm512_castsi512_ps(a[v]);
             chunk->scalings[v].float_nudge = _mm512_castsi512_ps(b[v]);
+            chunk->scalings[v].float_below = _mm512_castsi512_ps(below[v]);
         }
         return;
     }
@@ -446,6 +449,8 @@ static void run_row_of(int8_t *out, const int8_t *in, const struct chunk *chunk,
         run_row(out, in, chunk, width, 9, ROUND_IN_FLOAT);
     else if (chunk->how == ROUND_IN_FLOAT)
         run_row(out, in, chunk, width, 0, ROUND_IN_FLOAT);
+    else if (chunk->how == ROUND_SPLIT)
+        run_row(out, in, chunk, width, 0, ROUND_SPLIT);
     else if (chunk->how == ROUND_POSITIVE && chunk->n_taps == 9)
         run_row(out, in, chunk, width, 9, ROUND_POSITIVE);
     else if (chunk->how == ROUND_POSITIVE)

@@ -195,6 +195,8 @@ INLINE void finish_as_fits(int8_t *out, const __m512i *sums, const struct column
                            size_t rows, size_t vectors) {
     if (columns->how == ROUND_IN_FLOAT)
         finish(out, sums, columns, rows, vectors, ROUND_IN_FLOAT);
+    else if (columns->how == ROUND_SPLIT)
+        finish(out, sums, columns, rows, vectors, ROUND_SPLIT);
     else if (columns->how == ROUND_POSITIVE)
         finish(out, sums, columns, rows, vectors, ROUND_POSITIVE);
     else if (columns->how == ROUND_RIGHT)
@@ -210,7 +212,7 @@ INLINE __m512i start(const struct columns *columns, size_t v) {
     const __m512i sums =
         _mm512_add_epi32(vnni_load(p->bias + c, n), _mm512_loadu_si512(vnni_offsets(p, c)));
 
-    return columns->how == ROUND_IN_FLOAT
+    return columns->how >= ROUND_SPLIT
                ? _mm512_add_epi32(sums, vnni_load(p->rq->in_float.offset + c, n))
                : sums;
 }

@@ -28,7 +28,7 @@ enum cpu_feature {
 /** For each column what float_rounding_of() found; a nudge of NAN where it found nothing. */
 struct float_requant {
     const int32_t *offset;
-    const float *scale, *nudge;
+    const float *scale, *nudge, *below;
 };
 
 /** int32 accumulator -> int8 output: clamp(mbqm(acc, factor of the column) + zero_point). */

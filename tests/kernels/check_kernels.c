@@ -44,7 +44,7 @@ static struct {
     uint8_t got[GUARD_BYTES + OUT_BYTES_MAX + GUARD_BYTES];
     int32_t bias[CHANNELS_MAX], multiplier[CHANNELS_MAX], shift[CHANNELS_MAX];
     int32_t offset[CHANNELS_MAX];
-    float scale[CHANNELS_MAX], nudge[CHANNELS_MAX];
+    float scale[CHANNELS_MAX], nudge[CHANNELS_MAX], below[CHANNELS_MAX];
 } buffers;
 
 /* Ends of two times IN_BYTES_MAX bytes; behind each is a page that ends who reads it by SIGSEGV. */
@@ -144,8 +144,9 @@ static struct float_requant in_float(const struct requant *rq, size_t channels, 
         buffers.offset[c] = found.offset;
         buffers.scale[c] = found.scale;
         buffers.nudge[c] = found.nudge;
+        buffers.below[c] = found.below;
     }
-    return (struct float_requant){ buffers.offset, buffers.scale, buffers.nudge };
+    return (struct float_requant){ buffers.offset, buffers.scale, buffers.nudge, buffers.below };
 }
 
 /*
