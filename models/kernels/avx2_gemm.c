@@ -84,6 +84,7 @@ INLINE void set_columns(struct columns *columns, const struct product *p, size_t
     columns->max = _mm256_set1_epi8((char) p->rq->max);
     for (size_t v = 0; v < vectors; v++) {
         const size_t at = c + v * LANES, n = p->cols - at;
+        enum rounding_steps how;
 
         columns->bias[v] = avx2_load(p->bias + at, n);
         if (!in_float->nudge)
@@ -91,7 +92,8 @@ INLINE void set_columns(struct columns *columns, const struct product *p, size_t
         columns->scale[v] = avx2_load_floats(in_float->scale + at, n);
         columns->nudge[v] = avx2_load_floats(in_float->nudge + at, n);
         columns->below[v] = avx2_load_floats(in_float->below + at, n);
-        columns->how = least(columns->how, avx2_rounding(columns->nudge[v], columns->below[v]));
+        how = avx2_rounding(columns->nudge[v], columns->below[v]);
+        columns->how = how < columns->how ? how : columns->how;
     }
     for (size_t v = 0; v < vectors && columns->how != ROUND_TWICE; v++)
         columns->bias[v] = _mm256_add_epi32(
