@@ -85,11 +85,12 @@ INLINE __m256i avx2_lanes(size_t n) {
 
 /** Up to 8 of the @n int32 left at @values; zeros behind. */
 INLINE __m256i avx2_load(const int32_t *values, size_t n) {
-    return _mm256_maskload_epi32(values, avx2_lanes(n));
+    return n >= LANES ? _mm256_loadu_si256((const __m256i *) values)
+                      : _mm256_maskload_epi32(values, avx2_lanes(n));
 }
 
 INLINE __m256 avx2_load_floats(const float *values, size_t n) {
-    return _mm256_maskload_ps(values, avx2_lanes(n));
+    return n >= LANES ? _mm256_loadu_ps(values) : _mm256_maskload_ps(values, avx2_lanes(n));
 }
 
 /** How 8 sums become bytes, from what takes the most steps to what takes the fewest. */

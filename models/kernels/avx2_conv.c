@@ -124,6 +124,7 @@ static void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
     const size_t most = strip_rows(size), items = row_items(size), out_h = (size_t) w->out_h;
     int16_t *strip = (int16_t *) (((uintptr_t) scratch + 15) & ~(uintptr_t) 15);
     const struct product p = { .packed = packed,
+                               .kind = int4 ? WEIGHTS_INT4 : WEIGHTS_PAIRS,
                                .bias = bias,
                                .rq = rq,
                                .cols = size->out_channels,
@@ -136,7 +137,7 @@ static void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
     for (size_t y = 0; y < out_h; y += lines.n_lines) {
         lines.n_lines = least(most, out_h - y);
         fill_strip(strip, in, size, y, rows_under(w, lines.n_lines));
-        avx2_product(out + y * lines.n * p.cols, strip, &p, &lines, int4);
+        avx2_product(out + y * lines.n * p.cols, strip, &p, &lines);
     }
 }
 
