@@ -6,8 +6,8 @@
  * along the depth, for 4 columns (a vector of sums), and the vectors of 16 columns side by side:
  *   int8  [cols / 16][depth / 4][4][4 columns][4]
  * with zeros behind the depth, and as many vectors as there are columns for in the last block. Of
- * int4, one vector is in the low nibbles of bytes, with 8 added so that it has no sign, and the
- * next one in the high nibbles.
+ * int4, the first half of a block's vectors is in the low nibbles of bytes, with 8 added so that
+ * these have no sign, and the other in the high nibbles.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ enum {
     NIBBLE_ZERO = 8,          /* added to what is in a low nibble */
     FOUR = 4,                 /* products in one lane of SDOT */
     VECTORS = BLOCK / LANES,  /* of sums in a block of columns */
+    PAIRS = VECTORS / 2,      /* whose int4 weights share bytes */
     UNPACKED_BYTES = 1 << 16, /* of int4 weights of a block */
 };
 
@@ -57,12 +58,13 @@ INLINE void dotprod_clear(uint8_t *weights, size_t bytes, bool int4) {
     (void) memset(weights, int4 ? NIBBLE_ZERO : 0, bytes);
 }
 
-/** Put a weight, the @d-th of a four, of column @c of a block, where the four begins. */
-INLINE void dotprod_put(uint8_t *four, size_t c, size_t d, int8_t weight, bool int4) {
+/** Put a weight, the @d-th of a four, of column @c of a block of @cols, where the four begins. */
+INLINE void dotprod_put(uint8_t *four, size_t c, size_t cols, size_t d, int8_t weight, bool int4) {
+    const size_t pairs = parts(parts(least(cols, BLOCK), LANES), 2);
     const size_t vector = c / LANES, at = c % LANES * FOUR + d;
 
     if (int4)
-        four[at + vector / 2 * BLOCK] ^= (uint8_t) ((weight & 15) << (vector % 2 * 4));
+        four[at + vector % pairs * BLOCK] ^= (uint8_t) ((weight & 15) << (vector / pairs * 4));
     else
         four[at + vector * BLOCK] = (uint8_t) weight;
 }
@@ -86,23 +88,27 @@ INLINE const int8_t *dotprod_load(int8x16_t *w, const int8_t *at, size_t vectors
         return at + vectors * BLOCK;
     }
     UNROLL
-    for (size_t v = 0; v < vectors; v += 2, at += BLOCK) {
+    for (size_t v = 0; v < parts(vectors, 2); v++, at += BLOCK) {
         const int8x16_t both = vld1q_s8(at);
 
         w[v] = vsubq_s8(vandq_s8(both, vdupq_n_s8(15)), vdupq_n_s8(NIBBLE_ZERO));
-        w[v + 1] = vshrq_n_s8(both, 4);
+        if (v + parts(vectors, 2) < vectors)
+            w[v + parts(vectors, 2)] = vshrq_n_s8(both, 4);
     }
     return at;
 }
 
 /** Widen int4 weights of @vectors x 4 columns, of @fours fours, into @out. */
 INLINE void dotprod_unpack(int8_t *out, const int8_t *weights, size_t fours, size_t vectors) {
-    int8x16_t w[VECTORS];
+#pragma GCC unroll 2
+    for (; fours > 0; fours--, out += vectors * BLOCK) {
+        int8x16x4_t w;
 
-    for (; fours > 0; fours--) {
-        weights = dotprod_load(w, weights, vectors, true);
-        for (size_t v = 0; v < vectors; v++, out += BLOCK)
-            vst1q_s8(out, w[v]);
+        weights = dotprod_load(w.val, weights, vectors, true);
+        if (vectors == VECTORS)
+            vst1q_s8_x4(out, w);
+        for (size_t v = 0; v < vectors && vectors < VECTORS; v++)
+            vst1q_s8(out + v * BLOCK, w.val[v]);
     }
 }
 

@@ -67,8 +67,8 @@ void dotprod_direct_pack(void *packed, const int8_t *weight, const struct conv_s
                     outside[ky * BLOCK + c % BLOCK] += zero;
                     if (kx != 1)
                         outside[(kx / 2 + 1) * rows * BLOCK + ky * BLOCK + c % BLOCK] += zero;
-                    dotprod_put(block + four * dotprod_four_bytes(BLOCK, int4), c % BLOCK, d % FOUR,
-                                *weight, int4);
+                    dotprod_put(block + four * dotprod_four_bytes(BLOCK, int4), c % BLOCK, BLOCK,
+                                d % FOUR, *weight, int4);
                 }
     }
 }

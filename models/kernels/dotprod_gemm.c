@@ -2,13 +2,14 @@
 /*
  * Matrix products with SDOT: a tile of 4 rows x 16 columns of sums stays in registers, while four
  * bytes of a row at a time, an element of the vector that was loaded, meet the weights of the
- * columns.
+ * columns. int4 weights are widened first, a block of columns at a time, or for few rows multiplied
+ * as they are: by bytes and by their high nibbles.
  */
 #include "models/kernels/dotprod.h"
 
 enum {
-    TILE_ROWS = 4, /* x 4 vectors of sums: with weights and inputs, 24 of 32 registers */
-    BYTES_MOST = (1 << 17) - 1, /* inputs whose sum, times -128 x -8 x 16, stays within int32 */
+    TILE_ROWS = 4,    /* x 4 vectors of sums: with weights and inputs, 24 of 32 registers */
+    UNPACK_ROWS = 16, /* so many, or as a fourth of the columns, pay for taking int4 apart first */
 };
 
 /* Where the weights of the block that begins with column @c begin. */
@@ -34,8 +35,8 @@ void dotprod_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs
 
         for (size_t k = 0; k < n_runs; k++)
             for (size_t d = 0; d < run; d++, weight++)
-                dotprod_put(block + (k * parts(run, FOUR) + d / FOUR) * four, c % BLOCK, d % FOUR,
-                            *weight, int4);
+                dotprod_put(block + (k * parts(run, FOUR) + d / FOUR) * four, c % BLOCK,
+                            cols - c / BLOCK * BLOCK, d % FOUR, *weight, int4);
     }
 }
 
@@ -178,88 +179,155 @@ INLINE void panels(int8_t *out, const struct product *p, const int8_t *weights, 
 }
 
 /*
- * As add() for int4 and one row, but nibbles are not taken apart: the first and third of @sums get
- * what low nibbles give, with NIBBLE_ZERO in them, the others what whole bytes do.
+ * As add() for int4, whose nibbles are not taken apart: the last two vectors of sums get what high
+ * nibbles give, the first two what whole bytes do: 16 times as much, and what low nibbles give.
  */
-INLINE const int8_t *add_bytes(int32x4_t *sums, int8x16_t x, const int8_t *weights, size_t fours) {
+INLINE const int8_t *add_bytes(int32x4_t (*sums)[VECTORS], const int8x16_t *x,
+                               const int8_t *weights, size_t fours, size_t rows) {
     int8x16_t both[VECTORS];
 
     UNROLL
     for (size_t lane = 0; lane < FOUR; lane += 2) /* two fours take as much as one of int8 */
         if (lane < fours) {
-            const size_t n = lane + 1 < fours ? VECTORS : VECTORS / 2;
+            const size_t n = lane + 1 < fours ? VECTORS : PAIRS;
 
             weights = dotprod_load(both, weights, n, false);
             UNROLL
             for (size_t i = 0; i < n; i++) {
-                const size_t v = i % 2 * 2, k = lane + i / 2;
+                const int8x16_t high = vshrq_n_s8(both[i], 4);
 
-                dotprod_dot(&sums[v], vandq_s8(both[i], vdupq_n_s8(15)), x, k);
-                dotprod_dot(&sums[v + 1], both[i], x, k);
+                UNROLL
+                for (size_t r = 0; r < rows; r++) {
+                    dotprod_dot(&sums[r][i % PAIRS], both[i], x[r], lane + i / PAIRS);
+                    dotprod_dot(&sums[r][i % PAIRS + PAIRS], high, x[r], lane + i / PAIRS);
+                }
             }
         }
     return weights;
 }
 
-/* The sums of add_bytes(), which began with minus NIBBLE_ZERO times all inputs, as sums of weights.
- */
-INLINE void part_bytes(int32x4_t *sums, const int32_t *bias) {
-    UNROLL
-    for (size_t v = 0; v < VECTORS; v += 2) {
-        const int32x4_t high = vsubq_s32(sums[v + 1], sums[v]); /* x 16 */
+/* Of some rows, what is used for each block of columns. */
+struct few {
+    int8_t last[TILE_ROWS][BLOCK];   /* inputs behind the last sixteen, and zeros */
+    int32_t zeros[TILE_ROWS][LANES]; /* for int4: minus NIBBLE_ZERO times all inputs, 4 times */
+};
 
-        sums[v] = vaddq_s32(sums[v], vld1q_s32(bias + v * LANES));
-        sums[v + 1] = vsraq_n_s32(vld1q_s32(bias + (v + 1) * LANES), high, 4);
-    }
-}
-
-/* Minus NIBBLE_ZERO times all inputs; @last are those behind the last sixteen. */
-INLINE int32x4_t begin_bytes(const int8_t *in, size_t run, int8x16_t last) {
+INLINE void few_of(struct few *few, const struct lines *lines, const int8_t *in, size_t rows,
+                   bool int4) {
+    const size_t whole = lines->run / BLOCK * BLOCK, rest = lines->run - whole;
     const int8x16_t zero = vdupq_n_s8(-NIBBLE_ZERO);
-    int32x4_t sum = vdotq_s32(vdupq_n_s32(0), last, zero);
+    int32x4_t sums[TILE_ROWS];
 
-    for (size_t d = 0; d + BLOCK <= run; d += BLOCK)
-        sum = vdotq_s32(sum, vld1q_s8(in + d), zero);
-    return vdupq_n_s32(vaddvq_s32(sum));
+    UNROLL
+    for (size_t r = 0; r < rows && rest > 0; r++)
+        vst1q_s8(few->last[r], neon_load_some(in + r * lines->pitch + whole, rest));
+    if (!int4)
+        return;
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        sums[r] = vdotq_s32(vdupq_n_s32(0), rest ? vld1q_s8(few->last[r]) : vdupq_n_s8(0), zero);
+    for (const int8_t *a = in; a < in + whole; a += BLOCK)
+        UNROLL
+    for (size_t r = 0; r < rows; r++)
+        sums[r] = vdotq_s32(sums[r], vld1q_s8(a + r * lines->pitch), zero);
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        vst1q_s32(few->zeros[r], vdupq_n_s32(vaddvq_s32(sums[r])));
 }
 
-/* One row of whole blocks of columns: as a tile does it, with less around it. */
-INLINE void line(int8_t *out, const struct product *p, const int8_t *in, const int8_t *weights,
-                 const int32_t *bias, size_t cols, bool int4) {
-    const struct requant rq = *p->rq;
-    const enum ending ending = p->ending;
-    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
-    const int8x16_t last = neon_load_some(in + whole, rest);
-    const int32x4_t begin = int4 ? begin_bytes(in, whole, last) : vdupq_n_s32(0);
+/* What the sums of add() or add_bytes() begin with. */
+INLINE void begin(int32x4_t (*sums)[VECTORS], const int32_t *bias, const struct few *few,
+                  size_t rows, bool int4) {
+    int32x4_t whole[PAIRS];
 
-    for (size_t c = 0; c < cols; c += BLOCK) {
-        const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, BLOCK };
-        int32x4_t sums[1][VECTORS];
-
+    UNROLL
+    for (size_t v = 0; v < PAIRS; v++)
+        whole[v] =
+            vmlaq_n_s32(vld1q_s32(bias + v * LANES), vld1q_s32(bias + (v + PAIRS) * LANES), 16);
+    UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        __asm__ volatile("" : "+r"(bias)); /* loads, two at a time, are fewer than copies */
         UNROLL
         for (size_t v = 0; v < VECTORS; v++)
-            sums[0][v] = int4 ? begin : vld1q_s32(columns.bias + v * LANES);
-        for (const int8_t *a = in; a < in + whole; a += BLOCK) {
-            const int8x16_t x = vld1q_s8(a);
-
-            weights = int4 ? add_bytes(sums[0], x, weights, FOUR)
-                           : add(sums, &x, weights, FOUR, 1, VECTORS, false);
-        }
-        if (rest > 0)
-            weights = int4 ? add_bytes(sums[0], last, weights, parts(rest, FOUR))
-                           : add(sums, &last, weights, parts(rest, FOUR), 1, VECTORS, false);
-        if (int4)
-            part_bytes(sums[0], columns.bias);
-        neon_finish_whole(out + c, 0, sums, 1, VECTORS, &columns, &rq, ending);
+            sums[r][v] = int4 && v < PAIRS ? vaddq_s32(whole[v], vld1q_s32(few->zeros[r]))
+                                           : vld1q_s32(bias + v * LANES);
     }
 }
 
-/* Are rows better done one by one? */
-INLINE bool by_lines(const struct product *p, size_t rows, bool int4) {
-    const bool few = rows < TILE_ROWS || parts(p->in.run, FOUR) * VECTORS * BLOCK > UNPACKED_BYTES;
+/* Take what high nibbles gave out of what whole bytes did. */
+INLINE void part(int32x4_t (*sums)[VECTORS], size_t rows) {
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        UNROLL
+    for (size_t v = 0; v < PAIRS; v++)
+        sums[r][v] = vmlsq_n_s32(sums[r][v], sums[r][v + PAIRS], 16);
+}
+
+/* Whole blocks of columns of @rows rows that lie in one line. */
+INLINE void few_rows(int8_t *out, const struct product *p, const int8_t *in, const int8_t *weights,
+                     const int32_t *bias, size_t cols, size_t rows, bool int4) {
+    const struct requant rq = *p->rq;
+    const enum ending ending = p->ending;
+    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole, pitch = p->in.pitch;
+    int32x4_t sums[TILE_ROWS][VECTORS];
+    int8x16_t x[TILE_ROWS];
+    struct few room;
+
+    few_of(&room, &p->in, in, rows, int4);
+    for (size_t c = 0; c < cols; c += BLOCK) {
+        const struct columns columns = { bias + c, rq.multiplier + c, rq.shift + c, BLOCK };
+        const struct few *few = &room;
+
+        __asm__ volatile("" : "+r"(few)); /* registers are for sums */
+        begin(sums, columns.bias, few, rows, int4);
+        for (const int8_t *a = in; a < in + whole; a += BLOCK) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(a + r * pitch);
+            weights = int4 ? add_bytes(sums, x, weights, FOUR, rows)
+                           : add(sums, x, weights, FOUR, rows, VECTORS, false);
+        }
+        if (rest > 0) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                x[r] = vld1q_s8(few->last[r]);
+            weights = int4 ? add_bytes(sums, x, weights, parts(rest, FOUR), rows)
+                           : add(sums, x, weights, parts(rest, FOUR), rows, VECTORS, false);
+        }
+        if (int4)
+            part(sums, rows);
+        neon_finish_whole(out + c, p->cols, sums, rows, VECTORS, &columns, &rq, ending);
+    }
+}
+
+/* Are all blocks done for some rows at a time? */
+INLINE bool are_few(const struct product *p, size_t rows, size_t cols, bool int4) {
+    const bool deep = parts(p->in.run, FOUR) * VECTORS * BLOCK > UNPACKED_BYTES;
 
     return p->in.n_runs == 1 && p->in.width >= rows &&
-           (int4 ? few && p->in.run <= BYTES_MOST : rows == 1);
+           (rows == 1 || (int4 && (deep || rows < least(UNPACK_ROWS, cols / LANES))));
+}
+
+/* Whole blocks of columns. */
+INLINE void blocks(int8_t *out, const struct product *p, const int8_t *weights, const int32_t *bias,
+                   size_t rows, size_t cols, bool int4) {
+    const int8_t *in = p->in.runs[0];
+
+    if (!are_few(p, rows, cols, int4)) {
+        panels(out, p, weights, bias, rows, 0, cols, VECTORS, int4, false);
+        return;
+    }
+    for (; int4 && rows >= TILE_ROWS; rows -= TILE_ROWS) {
+        few_rows(out, p, in, weights, bias, cols, TILE_ROWS, int4);
+        out += TILE_ROWS * p->cols;
+        in += TILE_ROWS * p->in.pitch;
+    }
+    if (rows == 1)
+        few_rows(out, p, in, weights, bias, cols, 1, int4);
+    else if (rows == 2 && int4)
+        few_rows(out, p, in, weights, bias, cols, 2, int4);
+    else if (rows == 3 && int4)
+        few_rows(out, p, in, weights, bias, cols, 3, int4);
 }
 
 INLINE void product(int8_t *out, const struct product *p, const void *packed, const int32_t *bias,
@@ -267,11 +335,7 @@ INLINE void product(int8_t *out, const struct product *p, const void *packed, co
     const size_t cols = p->cols, c = cols / BLOCK * BLOCK, vectors = parts(cols - c, LANES);
     const int8_t *last = (const int8_t *) packed + block_at(c, p->in.n_runs, p->in.run, int4);
 
-    if (!by_lines(p, rows, int4))
-        panels(out, p, packed, bias, rows, 0, c, VECTORS, int4, false);
-    else
-        for (size_t r = 0; r < rows; r++)
-            line(out + r * cols, p, p->in.runs[0] + r * p->in.pitch, packed, bias, c, int4);
+    blocks(out, p, packed, bias, rows, c, int4);
     if (vectors == 4)
         panels(out, p, last, bias, rows, c, cols, VECTORS, int4, true);
     else if (vectors == 3)
