@@ -2,8 +2,9 @@
 /*
  * Method: mbqm() does not fall where the sum grows, nor does the float32 formula. So the two are
  * the same for every sum if they are at each threshold, the least sum that gives b or more, and at
- * the sum before it: at most 2 x 255 sums, and all of them are tried. The scale's neighbours, and
- * nudges from the range that the thresholds leave, are gone through until a pair serves.
+ * the sum before it: at most 2 x 255 sums, and all of them are tried; and the ends of the range of
+ * sums, just beyond which a threshold may lie. The scale's neighbours, and nudges from the range
+ * that the thresholds leave, are gone through until a pair serves.
  *
  * With ReLU, where only what is above the zero point steps up, the offset makes the float come out
  * with the zero point, so that the nudge is small and precise. Else there is no offset: sums below
@@ -65,7 +66,7 @@ static void find_thresholds(struct thresholds *thresholds, const struct rounding
 
 /* Exact: multiples of 2^-44 below 2^8. */
 static float value_of(const struct float_rounding *f, int64_t sum) {
-    const double x = (double) (sum + f->offset);
+    const double x = (double) (float) (sum + f->offset);
 
     return (float) (x * (double) f->scale + (double) (x < 0 ? f->below : f->nudge));
 }
@@ -125,19 +126,33 @@ static bool find_nudges(struct float_rounding *f, const struct thresholds *thres
     return value_of(f, -1 - f->offset) <= value_of(f, -f->offset) && serves(f, thresholds, 0, n);
 }
 
+static double scale_of(const struct rounding *rounding) {
+    return ldexp(rounding->factor.multiplier, rounding->factor.shift - 31);
+}
+
 static int32_t rounded(const struct rounding *rounding, int64_t sum) {
     return clamp_to(mbqm((int32_t) sum, rounding->factor) + rounding->zero_point, rounding->min,
                     rounding->max);
 }
 
-/* A scale near @scale, and nudges for it. */
-static bool find_scale(struct float_rounding *f, double scale, const struct thresholds *thresholds,
-                       size_t n_below) {
+static bool same(const struct float_rounding *f, const struct rounding *rounding, int64_t sum) {
+    const float y = nearbyintf(value_of(f, sum));
+
+    return fminf(fmaxf(y, (float) rounding->min), (float) rounding->max) ==
+           (float) rounded(rounding, sum);
+}
+
+/* A scale near that of the factor, and nudges for it. */
+static bool find_scale(struct float_rounding *f, const struct rounding *rounding,
+                       const struct thresholds *thresholds, size_t n_below) {
+    const double scale = scale_of(rounding);
+
     for (int i = 0; i <= NEIGHBOURS; i++) {
         const int steps = i % 2 ? (i + 1) / 2 : -i / 2;
 
         f->scale = (float) scale + (float) ldexp(steps, ilogb(scale) - FLOAT_BITS + 1);
-        if (find_nudges(f, thresholds, n_below))
+        if (find_nudges(f, thresholds, n_below) && same(f, rounding, rounding->least) &&
+            same(f, rounding, rounding->most))
             return true;
     }
     return false;
@@ -145,7 +160,6 @@ static bool find_scale(struct float_rounding *f, double scale, const struct thre
 
 bool float_rounding_of(const struct rounding *rounding, struct float_rounding *ret) {
     const struct factor factor = rounding->factor;
-    const double scale = ldexp(factor.multiplier, factor.shift - 31);
     const int64_t room = INT64_C(1) << FLOAT_BITS;
     const bool relu = rounding->min >= rounding->zero_point;
     struct float_rounding f = { 0 };
@@ -162,15 +176,15 @@ bool float_rounding_of(const struct rounding *rounding, struct float_rounding *r
     if (factor.shift == 0 || factor.shift < -SHIFT_MAX)
         return false;
     find_thresholds(&thresholds, rounding);
-    f.offset = relu ? (int32_t) nearbyint(rounding->zero_point / scale) : 0;
+    f.offset = relu ? (int32_t) nearbyint(rounding->zero_point / scale_of(rounding)) : 0;
     if (thresholds.sums[0] + f.offset <= -room ||
         thresholds.sums[thresholds.n - 1] + f.offset > room ||
         rounding->least + f.offset < INT32_MIN || rounding->most + f.offset > INT32_MAX)
         return false;
     while (n_below < thresholds.n && thresholds.sums[n_below] + f.offset < 0)
         n_below++;
-    if (!(relu && find_scale(&f, scale, &thresholds, 0)) &&
-        !find_scale(&f, scale, &thresholds, n_below))
+    if (!(relu && find_scale(&f, rounding, &thresholds, 0)) &&
+        !find_scale(&f, rounding, &thresholds, n_below))
         return false;
     *ret = f;
     return true;
