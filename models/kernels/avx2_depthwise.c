@@ -86,18 +86,16 @@ INLINE __m256i pair_weights(struct group *g, const uint8_t *packed, size_t filte
     return sums;
 }
 
-static void prepare(struct group *g, const uint8_t *packed, const int32_t *bias, bool int4) {
+INLINE void prepare(struct group *g, const uint8_t *packed, const int32_t *bias, bool int4) {
     const struct window *w = &g->size->window;
     const __m256i zero_point = _mm256_set1_epi32(g->size->in_zero_point);
     __m256i sums;
 
     avx2_scaling(&g->scaling, g->rq, g->first, g->first + g->n);
-    if (int4)
-        sums = pair_weights(g, packed, (size_t) w->filter_h, (size_t) w->filter_w, g->n, true);
-    else if (w->filter_h == SIDE && w->filter_w == SIDE && g->n == LANES)
-        sums = pair_weights(g, packed, SIDE, SIDE, LANES, false);
+    if (w->filter_h == SIDE && w->filter_w == SIDE && g->n == LANES)
+        sums = pair_weights(g, packed, SIDE, SIDE, LANES, int4);
     else
-        sums = pair_weights(g, packed, (size_t) w->filter_h, (size_t) w->filter_w, g->n, false);
+        sums = pair_weights(g, packed, (size_t) w->filter_h, (size_t) w->filter_w, g->n, int4);
     g->bias = _mm256_add_epi32(avx2_load(bias + g->first, g->n), g->scaling.offset);
     g->bias = _mm256_sub_epi32(g->bias, _mm256_mullo_epi32(sums, zero_point));
 }
@@ -354,7 +352,7 @@ static void run_group(int8_t *out, const int8_t *in, const struct group *g,
         }
 }
 
-static void depthwise(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
+INLINE void depthwise(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                       const struct requant *rq, const struct depthwise_size *size, bool int4) {
     const struct depthwise_kernel *c_row = int4 ? &c_depthwise_s4 : &c_depthwise_s8;
     const struct window *w = &size->window;
