@@ -5,148 +5,16 @@
  * int8 fit into an int16 (SMULL, SMLAL2), unless both weights are -128, and are then added in pairs
  * to int32 (SADALP): 16 products in three instructions. Where weights are small, as all of int4
  * are, four products fit: 32 in five instructions.
- *
- * Weights lie in fours along the depth of each run, a vector for 4 columns, the vectors of a block
- * side by side: of 16 columns, at the end of 8 or 4. int4: an even number of fours, two a vector.
  */
-#include <stdlib.h>
-
-#include "models/kernels/neon.h"
+#include "models/kernels/neon_gemm.h"
 
 enum {
     TILE_ROWS = 2,
-    TILE_VECTORS = 4,
-    PAIR = 2,  /* of depth, side by side in a vector */
-    FOUR = 4,  /* of depth, that a vector of weights is for */
-    EIGHT = 8, /* of depth, that LD4R loads */
-    HEADER_BYTES = BLOCK,
     UNPACKED_BYTES = 1 << 14, /* of int4 weights of a block */
-    FIT_MOST = 255,           /* sum of weights, which times 128 fits into int16 */
 };
 
 /* What weights are multiplied, and how many of their products are added as int16. */
 enum how { INT8_TWO, INT8_FOUR, INT4 };
-
-/* Weights [cols, n_runs, run]. */
-struct shape {
-    size_t cols, n_runs, run;
-    bool int4;
-};
-
-/* Begins the packed weights. */
-struct header {
-    uint32_t most; /* the largest sum of a column's weights without their signs */
-};
-
-/* How many products are added as int16. */
-enum fit { FIT_FOUR, FIT_TWO, FIT_ONE };
-
-/* Begins the weights of a block. */
-struct block {
-    uint32_t fit;
-};
-
-/* How many fours of a run are multiplied. */
-static size_t fours(size_t run, bool int4) {
-    return int4 ? parts(run, EIGHT) * 2 : parts(run, FOUR);
-}
-
-/* Vectors of the next block, of @cols columns that are left. */
-static size_t block_vectors(size_t cols) {
-    return cols > 3 * LANES ? TILE_VECTORS : cols > LANES ? 2 : 1;
-}
-
-/* Weights of @vectors x 4 columns. */
-static size_t vectors_bytes(size_t vectors, const struct shape *shape) {
-    return vectors * shape->n_runs * fours(shape->run, shape->int4) *
-           (shape->int4 ? BLOCK / 2 : BLOCK);
-}
-
-/* The first column of the block that column @c is in. */
-static size_t block_of(size_t cols, size_t c) {
-    const size_t first = c / BLOCK * BLOCK, eight = 2 * LANES;
-
-    return block_vectors(cols - first) == 2 && c - first >= eight ? first + eight : first;
-}
-
-/* Where the block lies that begins with column @first. */
-static size_t block_at(const struct shape *shape, size_t first) {
-    return HEADER_BYTES + parts(first, BLOCK) * BLOCK + vectors_bytes(first / LANES, shape);
-}
-
-/* Where weight @d of run @k of column @c is; for int4 the byte that it shares. */
-static size_t weight_at(const struct shape *shape, size_t c, size_t k, size_t d) {
-    const size_t first = block_of(shape->cols, c), vectors = block_vectors(shape->cols - first);
-    const size_t four = k * fours(shape->run, shape->int4) + d / FOUR;
-    const size_t vector = (shape->int4 ? four / 2 : four) * vectors + (c - first) / LANES;
-
-    return block_at(shape, first) + BLOCK + vector * BLOCK + d % FOUR / PAIR * (BLOCK / 2) +
-           c % LANES * PAIR + d % PAIR;
-}
-
-size_t neon_packed_bytes(size_t cols, size_t n_runs, size_t run, bool int4) {
-    const struct shape shape = { cols, n_runs, run, int4 };
-    const size_t last = block_of(cols, cols - 1);
-
-    return block_at(&shape, last) + BLOCK + vectors_bytes(block_vectors(cols - last), &shape);
-}
-
-/* How the products of a run fit. */
-static enum fit fit_of(const int8_t *weight, size_t run) {
-    enum fit fit = FIT_FOUR;
-    int32_t sums[PAIR] = { 0 }; /* of what comes together in a lane */
-
-    for (size_t d = 0; d < run; d++) {
-        sums[d % PAIR] = (d % EIGHT < PAIR ? 0 : sums[d % PAIR]) + abs(weight[d]);
-        if (d % FOUR >= PAIR && weight[d] == INT8_MIN && weight[d - PAIR] == INT8_MIN)
-            return FIT_ONE;
-        if (sums[d % PAIR] > FIT_MOST)
-            fit = FIT_TWO;
-    }
-    return fit;
-}
-
-static void pack_run(uint8_t *out, const int8_t *weight, const struct shape *shape, size_t c,
-                     size_t k) {
-    for (size_t d = 0; d < shape->run; d++) {
-        const size_t at = weight_at(shape, c, k, d);
-        const uint8_t w = (uint8_t) weight[d];
-
-        out[at] = shape->int4 ? (uint8_t) (out[at] | (w & 15) << (d / FOUR % 2 * 4)) : w;
-    }
-}
-
-void neon_pack(void *packed, const int8_t *weight, size_t cols, size_t n_runs, size_t run,
-               bool int4) {
-    const struct shape shape = { cols, n_runs, run, int4 };
-    struct header header = { 0 };
-
-    for (size_t c = 0; c < cols; c++) {
-        uint8_t *at = (uint8_t *) packed + block_at(&shape, block_of(cols, c));
-        struct block block;
-        uint32_t sum = 0;
-
-        (void) memcpy(&block, at, sizeof(block));
-        for (size_t k = 0; k < n_runs; k++, weight += run) {
-            const enum fit fit = fit_of(weight, run);
-
-            block.fit = fit > block.fit ? fit : block.fit;
-            for (size_t d = 0; d < run; d++)
-                sum += (uint32_t) abs(weight[d]);
-            pack_run(packed, weight, &shape, c, k);
-        }
-        (void) memcpy(at, &block, sizeof(block));
-        header.most = sum > header.most ? sum : header.most;
-    }
-    (void) memcpy(packed, &header, sizeof(header));
-}
-
-size_t neon_reach(const void *packed) {
-    struct header header;
-
-    (void) memcpy(&header, packed, sizeof(header));
-    return (size_t) header.most << 7; /* inputs go to -128 */
-}
 
 /* The next @vectors vectors of weights. */
 INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t vectors) {
@@ -372,7 +240,7 @@ INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weigh
     const struct columns columns = *shared_columns;
     struct product p = *shared;
     const size_t run = p.in.run, rest = run % EIGHT;
-    const size_t roomy = neon_roomy(&p.in, rows, fours(run, how == INT4) * FOUR);
+    const size_t roomy = neon_roomy(&p.in, rows, neon_fours(run, how == INT4) * FOUR);
     struct cursor cursor = { 0 };
     size_t at[TILE_ROWS], r = 0;
 
@@ -400,7 +268,7 @@ INLINE void tiles(int8_t *out, const struct product *shared, const int8_t *weigh
 
 /* The int4 weights of a block of @vectors vectors as int8. */
 static void unpack(int8_t *out, const int8_t *weights, size_t n_runs, size_t run, size_t vectors) {
-    const size_t n_fours = fours(run, false), step = vectors * BLOCK;
+    const size_t n_fours = neon_fours(run, false), step = vectors * BLOCK;
 
     for (size_t k = 0; k < n_runs; k++)
         for (size_t i = 0; i < n_fours; i += 2) {
@@ -423,7 +291,7 @@ INLINE void panel(int8_t *out, const struct product *p, const int8_t *weights,
     const struct shape shape = { .n_runs = p->in.n_runs, .run = p->in.run };
     int8_t unpacked[UNPACKED_BYTES];
 
-    if (how != INT4 || rows < TILE_ROWS || vectors_bytes(vectors, &shape) > UNPACKED_BYTES) {
+    if (how != INT4 || rows < TILE_ROWS || neon_vectors_bytes(vectors, &shape) > UNPACKED_BYTES) {
         tiles(out, p, weights, columns, rows, vectors, how);
         return;
     }
@@ -443,7 +311,7 @@ static struct block block_header(const int8_t *at) {
 INLINE size_t line_as(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
                       size_t first, enum how how, enum ending ending) {
     const struct shape shape = { p->cols, 1, p->in.run, how == INT4 };
-    const size_t bytes = BLOCK + vectors_bytes(TILE_VECTORS, &shape);
+    const size_t bytes = BLOCK + neon_vectors_bytes(TILE_VECTORS, &shape);
     const uint32_t fit = block_header(at).fit;
     const struct requant rq = *p->rq;
     const int8_t *in = p->in.runs[0];
@@ -492,8 +360,8 @@ static void plain(int8_t *out, const struct product *p, const int8_t *packed, co
 
             for (size_t k = 0; k < shape.n_runs; k++)
                 for (size_t d = 0; d < shape.run; d++)
-                    sum +=
-                        (uint32_t) (p->in.runs[k][at[0] + d] * packed[weight_at(&shape, i, k, d)]);
+                    sum += (uint32_t) (p->in.runs[k][at[0] + d] *
+                                       packed[neon_weight_at(&shape, i, k, d)]);
             y = mbqm((int32_t) sum, (struct factor){ rq->multiplier[i], rq->shift[i] });
             out[r * p->cols + i] = (int8_t) clamp_to(wrap_add(y, rq->zero_point), rq->min, rq->max);
         }
@@ -503,7 +371,7 @@ static void plain(int8_t *out, const struct product *p, const int8_t *packed, co
 /* All rows of the block @at of columns from @c on. */
 INLINE void block_rows(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
                        size_t rows, size_t c, enum how how) {
-    const size_t vectors = block_vectors(p->cols - c);
+    const size_t vectors = neon_block_vectors(p->cols - c);
     struct some_columns some;
     struct columns columns = neon_columns(p->rq, bias, c, p->cols, &some);
 
@@ -519,14 +387,14 @@ INLINE void block_rows(int8_t *out, const struct product *p, const int8_t *at, c
 INLINE void product(int8_t *out, const struct product *p, const int8_t *packed, const int32_t *bias,
                     size_t rows, bool int4) {
     const struct shape shape = { p->cols, p->in.n_runs, p->in.run, int4 };
-    const size_t bytes = vectors_bytes(1, &shape), cols = p->cols;
+    const size_t bytes = neon_vectors_bytes(1, &shape), cols = p->cols;
     const bool is_line =
         rows == 1 && shape.n_runs == 1 && shape.run % EIGHT == 0 && p->ending != ENDING_ANY;
     const int8_t *at = packed + HEADER_BYTES;
     size_t n;
 
     for (size_t c = 0; c < cols; c += n) {
-        const size_t vectors = block_vectors(cols - c);
+        const size_t vectors = neon_block_vectors(cols - c);
         const uint32_t fit = block_header(at).fit;
         const enum how how = int4 ? INT4 : fit == FIT_FOUR ? INT8_FOUR : INT8_TWO;
 
