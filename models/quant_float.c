@@ -110,20 +110,21 @@ static bool find_nudge(struct float_rounding f, const struct thresholds *thresho
     return false;
 }
 
-/* One below, for the first @n_below thresholds, and one for the others. */
+/* One below, for the first @n_below thresholds, and one for the others; the same if all are on one
+ * side. */
 static bool find_nudges(struct float_rounding *f, const struct thresholds *thresholds,
                         size_t n_below) {
     const size_t n = thresholds->n;
 
-    if (n_below < n && !find_nudge(*f, thresholds, n_below, n, &f->nudge))
-        return false;
-    if (n_below > 0 && !find_nudge(*f, thresholds, 0, n_below, &f->below))
-        return false;
-    if (n_below == n)
-        f->nudge = f->below;
-    if (n_below == 0)
+    if (n_below == 0 || n_below == n) {
+        const bool found = find_nudge(*f, thresholds, 0, n, &f->nudge);
+
         f->below = f->nudge;
-    return value_of(f, -1 - f->offset) <= value_of(f, -f->offset) && serves(f, thresholds, 0, n);
+        return found;
+    }
+    return find_nudge(*f, thresholds, n_below, n, &f->nudge) &&
+           find_nudge(*f, thresholds, 0, n_below, &f->below) &&
+           value_of(f, -1 - f->offset) <= value_of(f, -f->offset) && serves(f, thresholds, 0, n);
 }
 
 static double scale_of(const struct rounding *rounding) {
