@@ -124,7 +124,7 @@ static void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
     const size_t most = strip_rows(size), items = row_items(size), out_h = (size_t) w->out_h;
     int16_t *strip = (int16_t *) (((uintptr_t) scratch + 15) & ~(uintptr_t) 15);
     const struct product p = { .packed = packed,
-                               .kind = int4 ? WEIGHTS_INT4 : WEIGHTS_PAIRS,
+                               .kind = int4 ? PAIRS_S4 : PAIRS_S8,
                                .bias = bias,
                                .rq = rq,
                                .cols = size->out_channels,

@@ -19,10 +19,10 @@ INLINE void load_weights(__m256i w[2], const void *weights, size_t pair, size_t 
                          enum weights kind) {
     const uint8_t *bytes = weights;
 
-    if (kind == WEIGHTS_UNPACKED)
+    if (kind == PAIRS_S16)
         for (size_t v = 0; v < vectors; v++)
             w[v] = _mm256_loadu_si256((const __m256i *) weights + pair * vectors + v);
-    else if (kind == WEIGHTS_PAIRS)
+    else if (kind == PAIRS_S8)
         avx2_weights(w, bytes + pair * vectors * PAIRS_BYTES, vectors, false);
     else
         avx2_weights(w, bytes + pair * PAIRS_BYTES, vectors, true);
@@ -71,7 +71,7 @@ INLINE void tile(int8_t *out, const int16_t *wide, const struct columns *columns
 INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *columns,
                   const struct lines *lines, size_t vectors, enum weights kind) {
     const size_t stride = columns->product->stride, cols = columns->product->cols;
-    const size_t most = kind == WEIGHTS_UNPACKED ? TILE_ROWS : NARROW_TILE_ROWS;
+    const size_t most = kind == PAIRS_S16 ? TILE_ROWS : NARROW_TILE_ROWS;
     const size_t n_tiles = (lines->n + most - 1) / most;
     const size_t rows = lines->n / n_tiles, more = lines->n % n_tiles;
 
@@ -100,39 +100,65 @@ INLINE void tiles(int8_t *out, const int16_t *wide, const struct columns *column
 /* Weights unpacked to int16 before. */
 static void tiles_of_16(int8_t *out, const int16_t *wide, const struct columns *columns,
                         const struct lines *lines) {
-    tiles(out, wide, columns, lines, 2, WEIGHTS_UNPACKED);
+    tiles(out, wide, columns, lines, 2, PAIRS_S16);
 }
 
 static void tiles_of_8(int8_t *out, const int16_t *wide, const struct columns *columns,
                        const struct lines *lines) {
-    tiles(out, wide, columns, lines, 1, WEIGHTS_UNPACKED);
+    tiles(out, wide, columns, lines, 1, PAIRS_S16);
+}
+
+static inline bool in_quads(enum weights kind) {
+    return kind == QUADS_S8 || kind == QUADS_S4;
+}
+
+/* Two pairs of 8 columns. */
+INLINE void unpack_s8(__m256i *pairs, const uint8_t *packed, size_t step) {
+    const __m256i bytes = _mm256_loadu_si256((const __m256i *) packed);
+
+    pairs[0] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
+    pairs[step] = _mm256_srai_epi16(bytes, 8);
+}
+
+/* Four. */
+INLINE void unpack_s4(__m256i *pairs, const uint8_t *packed, size_t step) {
+    const __m256i bytes = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *) packed),
+                                           _mm256_set1_epi8((char) NIBBLE_ZEROS));
+
+    pairs[0] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 12), 12);
+    pairs[step] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 4), 12);
+    pairs[2 * step] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 12);
+    pairs[3 * step] = _mm256_srai_epi16(bytes, 12);
 }
 
 /* Of 8 or 16 columns, as int16. */
 INLINE void unpack(__m256i *unpacked, const uint8_t *packed, size_t pairs, size_t vectors,
                    enum weights kind) {
-    for (size_t k = 0; k < pairs && kind != WEIGHTS_QUADS; k++)
-        load_weights(unpacked + k * vectors, packed, k, vectors, kind);
-    for (size_t k = 0; k < pairs && kind == WEIGHTS_QUADS; k += 2)
-        for (size_t v = 0; v < vectors; v++, packed += QUADS_BYTES) {
-            const __m256i bytes = _mm256_loadu_si256((const __m256i *) packed);
+    const size_t step = kind == QUADS_S4 ? 4 : kind == QUADS_S8 ? 2 : 1;
 
-            unpacked[k * vectors + v] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
-            unpacked[(k + 1) * vectors + v] = _mm256_srai_epi16(bytes, 8);
-        }
+    for (size_t k = 0; k < pairs; k += step)
+        if (!in_quads(kind))
+            load_weights(unpacked + k * vectors, packed, k, vectors, kind);
+        else
+            for (size_t v = 0; v < vectors; v++, packed += QUADS_BYTES)
+                if (kind == QUADS_S8)
+                    unpack_s8(unpacked + k * vectors + v, packed, vectors);
+                else
+                    unpack_s4(unpacked + k * vectors + v, packed, vectors);
 }
 
 INLINE void panel(int8_t *out, const int16_t *wide, const struct product *p,
                   const struct lines *lines, size_t c, size_t vectors, enum weights kind) {
     const size_t pairs = pairs_of(p), rows = lines->n * lines->n_lines;
     const uint8_t *packed =
-        p->packed + c / BLOCK * avx2_packed_bytes(BLOCK, 2 * pairs, kind == WEIGHTS_INT4);
+        p->packed +
+        c / BLOCK * avx2_packed_bytes(BLOCK, 2 * pairs, kind == PAIRS_S4 || kind == QUADS_S4);
     __m256i unpacked[UNPACKED_VECTORS];
     struct columns columns;
 
     avx2_set_columns(&columns, p, c, vectors);
     columns.weights = packed;
-    if (kind != WEIGHTS_QUADS && (rows < UNPACK_ROWS || pairs * vectors > UNPACKED_VECTORS)) {
+    if (!in_quads(kind) && (rows < UNPACK_ROWS || pairs * vectors > UNPACKED_VECTORS)) {
         tiles(out + c, wide, &columns, lines, vectors, kind);
         return;
     }
@@ -156,12 +182,22 @@ INLINE void panels(int8_t *out, const int16_t *wide, const struct product *p,
 
 void avx2_product(int8_t *out, const int16_t *wide, const struct product *p,
                   const struct lines *lines) {
-    if (p->kind == WEIGHTS_INT4)
-        panels(out, wide, p, lines, WEIGHTS_INT4);
-    else if (p->kind == WEIGHTS_QUADS)
-        panels(out, wide, p, lines, WEIGHTS_QUADS);
-    else
-        panels(out, wide, p, lines, WEIGHTS_PAIRS);
+    switch (p->kind) {
+    case PAIRS_S8:
+        panels(out, wide, p, lines, PAIRS_S8);
+        break;
+    case PAIRS_S4:
+        panels(out, wide, p, lines, PAIRS_S4);
+        break;
+    case QUADS_S8:
+        panels(out, wide, p, lines, QUADS_S8);
+        break;
+    case QUADS_S4:
+        panels(out, wide, p, lines, QUADS_S4);
+        break;
+    case PAIRS_S16:
+        break; /* nobody's */
+    }
 }
 
 void avx2_requantise_columns(__m256i (*sums)[2], const struct columns *columns, size_t rows,
@@ -186,30 +222,34 @@ static inline size_t round_up(size_t n, size_t to) {
 /* Quads, then a byte: whether they are pairs, for there is a weight of -128. */
 static size_t bytes_s8(size_t cols, size_t depth) {
     return depth > WIDE_ITEMS ? c_gemm_s8.packed_bytes(cols, depth)
-                              : avx2_packed_bytes(cols, round_up(depth, QUAD), false) + 1;
+                              : round_up(cols, LANES) * round_up(depth, QUAD) + 1;
 }
 
 static size_t bytes_s4(size_t cols, size_t depth) {
     return depth > WIDE_ITEMS ? c_gemm_s4.packed_bytes(cols, depth)
-                              : avx2_packed_bytes(cols, depth, true);
+                              : round_up(cols, LANES) * round_up(depth, 2 * QUAD) / 2;
 }
 
-static void pack_pairs(void *packed, const int8_t *weight, size_t cols, size_t depth, bool int4) {
+static void pack_pairs(void *packed, const int8_t *weight, size_t cols, size_t depth) {
     for (size_t c = 0; c < cols; c++)
         for (size_t d = 0; d < depth; d++)
-            avx2_pack(packed, cols, depth, int4, c, d, weight[c * depth + d]);
+            avx2_pack(packed, cols, depth, false, c, d, weight[c * depth + d]);
 }
 
-static void pack_quads(uint8_t *packed, const int8_t *weight, size_t cols, size_t depth) {
-    const size_t padded = round_up(depth, QUAD);
+static void pack_quads(uint8_t *packed, const int8_t *weight, size_t cols, size_t depth,
+                       bool int4) {
+    const size_t together = int4 ? 2 * QUAD : QUAD; /* along the depth, in a column's 4 bytes */
+    const size_t column_bytes = round_up(depth, together) / together * QUAD;
 
     for (size_t c = 0; c < cols; c++) {
         const size_t first = c / BLOCK * BLOCK, vectors = cols - first > LANES ? 2 : 1;
-        uint8_t *column = packed + first * padded + c % BLOCK * QUAD;
+        uint8_t *column = packed + first * column_bytes + c % BLOCK * QUAD;
 
-        for (size_t d = 0; d < depth; d++)
-            column[d / QUAD * vectors * QUADS_BYTES + avx2_quad_order[d % QUAD]] =
-                (uint8_t) weight[c * depth + d];
+        for (size_t d = 0; d < depth; d++, weight++) {
+            uint8_t *to = column + d / together * vectors * QUADS_BYTES + avx2_quad_order[d % QUAD];
+
+            *to ^= (uint8_t) (int4 ? (*weight & 15) << d % together / QUAD * 4 : *weight);
+        }
     }
 }
 
@@ -222,16 +262,18 @@ static void pack_s8(void *packed, const int8_t *weight, size_t cols, size_t dept
     }
     *is_pairs = memchr(weight, (uint8_t) INT8_MIN, cols * depth) ? 1 : 0;
     if (*is_pairs)
-        pack_pairs(packed, weight, cols, depth, false);
+        pack_pairs(packed, weight, cols, depth);
     else
-        pack_quads(packed, weight, cols, depth);
+        pack_quads(packed, weight, cols, depth, false);
 }
 
 static void pack_s4(void *packed, const int8_t *weight, size_t cols, size_t depth) {
-    if (depth > WIDE_ITEMS)
+    if (depth > WIDE_ITEMS) {
         c_gemm_s4.pack(packed, weight, cols, depth);
-    else
-        pack_pairs(packed, weight, cols, depth, true);
+        return;
+    }
+    (void) memset(packed, NIBBLE_ZEROS, bytes_s4(cols, depth));
+    pack_quads(packed, weight, cols, depth, true);
 }
 
 /* ---- running ---- */
@@ -252,7 +294,7 @@ static void run_rows(int8_t *out, const int8_t *in, const struct product *p,
 
 static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                 const struct requant *rq, struct gemm_size size, enum weights kind) {
-    const size_t pairs = (size.depth + 1) / 2;
+    const size_t together = kind == QUADS_S4 ? 2 * QUAD : kind == QUADS_S8 ? QUAD : 2;
     const struct product p = { .packed = packed,
                                .kind = kind,
                                .bias = bias,
@@ -260,11 +302,9 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
                                .cols = size.cols,
                                .stride = round_up(size.depth, BLOCK),
                                .n_segments = 1,
-                               .segment_pairs =
-                                   kind == WEIGHTS_QUADS ? round_up(pairs, 2) : pairs };
+                               .segment_pairs = round_up(size.depth, together) / 2 };
 
-    if (kind != WEIGHTS_QUADS ||
-        (size.rows >= UNPACK_ROWS && p.segment_pairs * 2 <= UNPACKED_VECTORS))
+    if (!in_quads(kind) || (size.rows >= UNPACK_ROWS && p.segment_pairs * 2 <= UNPACKED_VECTORS))
         run_rows(out, in, &p, size);
     else
         for (size_t r = 0; r < size.rows; r++)
@@ -278,7 +318,7 @@ static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int3
     if (size.depth > WIDE_ITEMS)
         c_gemm_s8.run(out, in, packed, bias, rq, size);
     else
-        run(out, in, packed, bias, rq, size, *is_pairs ? WEIGHTS_PAIRS : WEIGHTS_QUADS);
+        run(out, in, packed, bias, rq, size, *is_pairs ? PAIRS_S8 : QUADS_S8);
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
@@ -286,7 +326,7 @@ static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int3
     if (size.depth > WIDE_ITEMS)
         c_gemm_s4.run(out, in, packed, bias, rq, size);
     else
-        run(out, in, packed, bias, rq, size, WEIGHTS_INT4);
+        run(out, in, packed, bias, rq, size, QUADS_S4);
 }
 
 const struct gemm_kernel avx2_gemm_s8 = { bytes_s8, pack_s8, run_s8 };

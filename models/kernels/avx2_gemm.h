@@ -8,11 +8,16 @@ enum {
     WIDE_ITEMS = 12288, /* room for a panel of rows, and for 16 columns of weights, as int16 */
     TILE_ROWS = 6,      /* x 2 vectors of sums: with weights, values and a product, 16 registers */
     QUAD = 4,
-    QUADS_BYTES = 32, /* a quad of weights for each of 8 columns */
+    QUADS_BYTES = 32,    /* a quad of weights for each of 8 columns, or two as int4 */
+    NIBBLE_ZEROS = 0x88, /* two int4 of 0, in quads */
 };
 
-/** How weights lie: as in avx2.h, or as int16 pairs, or as int8 [cols / 16][quads][2][8][4]. */
-enum weights { WEIGHTS_PAIRS, WEIGHTS_INT4, WEIGHTS_UNPACKED, WEIGHTS_QUADS };
+/**
+ * How weights lie: pairs as in avx2.h, or int16, or quads along the depth:
+ *   int8  [cols / 16][quads][2][8][4], a last block of up to 8 columns [quads][8][4]
+ *   int4  the same of two quads, one in the low nibbles; 8 is added to each
+ */
+enum weights { PAIRS_S8, PAIRS_S4, PAIRS_S16, QUADS_S8, QUADS_S4 };
 
 /** Where a quad's weights lie in it: its even bytes are a pair, and its odd ones. */
 static const uint8_t avx2_quad_order[QUAD] = { 0, 2, 1, 3 };

@@ -352,6 +352,7 @@ static bool compare_gemm(const struct gemm_kernel *kernel, struct gemm_size size
 
 static bool try_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t high,
                      struct gemm_size size) {
+    low += (int32_t) random_to(2); /* -128 is a case of its own */
     fill_both(size.rows * size.depth, size.cols * size.depth, low, high);
     return compare_gemm(kernel, size);
 }
@@ -368,7 +369,8 @@ static bool check_gemm(const struct gemm_kernel *kernel, int32_t low, int32_t hi
     static const struct gemm_size real[] = { { 125, 64, 64 }, { 25, 64, 40 },  { 1, 12, 64 },
                                              { 36, 16, 8 },   { 9, 128, 128 }, { 16, 16, 27 },
                                              { 4, 64, 576 },  { 1, 128, 640 }, { 3, 9, 12289 },
-                                             { 13, 3, 4096 }, { 2, 16, 8191 }, { 5, 16, 4100 } };
+                                             { 13, 3, 4096 }, { 2, 16, 8191 }, { 5, 16, 4100 },
+                                             { 1, 72, 62 },   { 2, 137, 66 } };
     bool good = true;
 
     for (size_t i = 0; i < sizeof(real) / sizeof(*real) && good; i++)
