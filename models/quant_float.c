@@ -71,14 +71,21 @@ static float value_of(const struct float_rounding *f, int64_t sum) {
     return (float) (x * (double) f->scale + (double) (x < 0 ? f->below : f->nudge));
 }
 
+/* Is @value @b or more when it is rounded, halves to even? */
+static bool reaches(float value, int32_t b) {
+    const float half = (float) b - 0.5F;
+
+    return value > half || (value == half && b % 2 == 0);
+}
+
 /* For thresholds [first, last)? */
 static bool serves(const struct float_rounding *f, const struct thresholds *thresholds,
                    size_t first, size_t last) {
     for (size_t i = first; i < last; i++) {
-        const float half = (float) (thresholds->first + (int32_t) i) - 0.5F;
+        const int32_t b = thresholds->first + (int32_t) i;
 
-        if (value_of(f, thresholds->sums[i]) <= half ||
-            value_of(f, thresholds->sums[i] - 1) >= half)
+        if (!reaches(value_of(f, thresholds->sums[i]), b) ||
+            reaches(value_of(f, thresholds->sums[i] - 1), b))
             return false;
     }
     return true;
