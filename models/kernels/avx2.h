@@ -32,15 +32,6 @@ extern const struct conv_kernel avx2_conv_s8, avx2_conv_s4;
 extern const struct depthwise_kernel avx2_depthwise_s8, avx2_depthwise_s4;
 add_s8_fn avx2_add_s8;
 
-/** As the fields of struct conv_kernel, for int8 weights of some of 3 x 3 (avx2_tiles.h). */
-bool avx2_tiles_take(const struct conv_size *size);
-size_t avx2_tiles_rows(const struct conv_size *size);
-size_t avx2_tiles_packed_bytes(const struct conv_size *size);
-size_t avx2_tiles_scratch_bytes(const struct conv_size *size);
-void avx2_tiles_pack(void *packed, const int8_t *weight, const struct conv_size *size);
-void avx2_tiles_run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
-                    const struct requant *rq, const struct conv_size *size, void *scratch);
-
 INLINE size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }

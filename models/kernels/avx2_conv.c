@@ -3,9 +3,10 @@
  * Convolutions with AVX2: matrix products on rows that overlap. A strip of the image is widened
  * into scratch, with zero points around it, where each row of a pixel's taps lies in one piece (a
  * segment). Each segment's weights begin with a pair of their own. Some of 3 x 3 go
- * elsewhere (avx2_tiles.h).
+ * elsewhere (tiles.h).
  */
 #include "models/kernels/avx2_gemm.h"
+#include "models/kernels/avx2_tiles.h"
 
 enum {
     CONV_WIDTH = 5,       /* outputs in a row that a convolution is worth a strip for */
@@ -55,14 +56,24 @@ static size_t scratch_bytes(const struct conv_size *size) {
            16;
 }
 
+/* The one for @size with int8 weights; NULL. */
+static const struct tiling *tiling_of(const struct conv_size *size) {
+    return tiles_take(&avx2_winograd, size)  ? &avx2_winograd
+           : tiles_take(&avx2_stride2, size) ? &avx2_stride2
+                                             : NULL;
+}
+
 static size_t scratch_bytes_s8(const struct conv_size *size) {
-    return avx2_tiles_take(size) ? avx2_tiles_scratch_bytes(size) : scratch_bytes(size);
+    const struct tiling *tiling = tiling_of(size);
+
+    return tiling ? tiles_scratch_bytes(tiling, size) : scratch_bytes(size);
 }
 
 static size_t conv_bytes_s8(const struct conv_size *size) {
-    if (avx2_tiles_take(size))
-        return avx2_tiles_packed_bytes(size);
-    return avx2_packed_bytes(size->out_channels, padded_depth(size), false);
+    const struct tiling *tiling = tiling_of(size);
+
+    return tiling ? tiles_packed_bytes(tiling, size)
+                  : avx2_packed_bytes(size->out_channels, padded_depth(size), false);
 }
 
 static size_t conv_bytes_s4(const struct conv_size *size) {
@@ -81,8 +92,10 @@ static void conv_pack(void *packed, const int8_t *weight, const struct conv_size
 }
 
 static void conv_pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    if (avx2_tiles_take(size))
-        avx2_tiles_pack(packed, weight, size);
+    const struct tiling *tiling = tiling_of(size);
+
+    if (tiling)
+        tiles_pack(tiling, packed, weight, size);
     else
         conv_pack(packed, weight, size, false);
 }
@@ -143,14 +156,19 @@ static void conv(int8_t *out, const int8_t *in, const void *packed, const int32_
 
 static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                     const struct requant *rq, const struct conv_size *size, void *scratch) {
-    if (avx2_tiles_take(size))
-        avx2_tiles_run(out, in, packed, bias, rq, size, scratch);
+    const struct tiling *tiling = tiling_of(size);
+    struct tile_batch batch = { .bias = bias, .rq = rq };
+
+    if (tiling)
+        tiles_run(tiling, &batch, out, in, packed, size, scratch);
     else
         conv(out, in, packed, bias, rq, size, scratch, false);
 }
 
 static size_t conv_rows_s8(const struct conv_size *size) {
-    return avx2_tiles_take(size) ? avx2_tiles_rows(size) : 1;
+    const struct tiling *tiling = tiling_of(size);
+
+    return tiling ? tiles_rows(tiling, size) : 1;
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,

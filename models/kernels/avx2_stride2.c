@@ -51,7 +51,7 @@ static void weights(int16_t *points, const int8_t *weight, size_t step) {
     }
 }
 
-static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channels, size_t row) {
+static void inputs_of(int16_t *points, size_t tile, const int8_t *in, size_t channels, size_t row) {
     __m256i d[IN][IN];
 
 #pragma GCC unroll 5
@@ -73,6 +73,11 @@ static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channe
             _mm256_store_si256((__m256i *) (points + at * channels), d[y][x]);
         }
     }
+}
+
+static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channels, size_t row) {
+    for (size_t d = 0; d < channels; d += TILE_DEPTH)
+        inputs_of(points + d, tile, in + d, channels, row);
 }
 
 /* A row of the tile's output. */
@@ -104,19 +109,32 @@ INLINE void outputs_of(int8_t *out, const struct tile_place *place, const int32_
         store(out + place->row, place, _mm256_extracti128_si256(bytes, 1));
 }
 
-TILE_OUTPUTS(outputs, ALL_SUMS, outputs_of)
+static void multiply(int32_t *sums, const int16_t *points, const int16_t *weight, size_t channels) {
+    static const uint8_t parts[ALL_SUMS] = { 4, 2, 4, 2, 1, 2, 4, 2, 4 };
 
-static const uint8_t parts[ALL_SUMS] = { 4, 2, 4, 2, 1, 2, 4, 2, 4 };
+    for (size_t i = 0; i < ALL_SUMS; i++) {
+        const size_t depth = parts[i] * channels;
+
+        tile_multiply(sums + i * BLOCK, ALL_SUMS, points, weight, depth);
+        points += TILES * depth;
+        weight += depth * BLOCK;
+    }
+}
+
+TILE_OUTPUTS(outputs, ALL_SUMS, outputs_of)
 
 /* From a width of 8 on it takes five sixths of the time of the direct way, or less. */
 const struct tiling avx2_stride2 = {
+    .stride = 2,
+    .width_least = 8,
+    .waste_most = 1,
+    .columns = BLOCK,
     .sees = IN,
     .makes = OUT,
     .n_points = POINTS,
     .n_sums = ALL_SUMS,
-    .width_least = 8,
-    .parts = parts,
     .weights = weights,
     .inputs = inputs,
+    .multiply = multiply,
     .outputs = outputs,
 };

@@ -25,8 +25,7 @@ INLINE void transform_inputs(__m256i *out, size_t out_step, const __m256i *d) {
 }
 
 /* Loops over whole vectors of points stay loops: there are far more than registers. */
-static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channels, size_t row) {
-    int16_t *out = points + tile * channels;
+static void inputs_of(int16_t *out, const int8_t *in, size_t channels, size_t row) {
     __m256i half[POINTS], d[IN], whole[IN];
 
 #pragma GCC unroll 1
@@ -41,6 +40,11 @@ static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channe
         for (size_t x = 0; x < IN; x++)
             _mm256_store_si256((__m256i *) (out + (y * IN + x) * TILES * channels), whole[x]);
     }
+}
+
+static void inputs(int16_t *points, size_t tile, const int8_t *in, size_t channels, size_t row) {
+    for (size_t d = 0; d < channels; d += TILE_DEPTH)
+        inputs_of(points + tile * channels + d, in + d, channels, row);
 }
 
 /* The four outputs of six points, in one direction, times what winograd.h says. */
@@ -77,22 +81,25 @@ INLINE void outputs_of(int8_t *out, const struct tile_place *place, const int32_
     }
 }
 
-TILE_OUTPUTS(outputs, POINTS, outputs_of)
+static void multiply(int32_t *sums, const int16_t *points, const int16_t *weight, size_t channels) {
+    for (size_t i = 0; i < POINTS; i++, points += TILES * channels, weight += channels * BLOCK)
+        tile_multiply(sums + i * BLOCK, POINTS, points, weight, channels);
+}
 
-static const uint8_t parts[POINTS] = {
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-};
+TILE_OUTPUTS(outputs, POINTS, outputs_of)
 
 /* From a width of 6 on it takes two thirds of the time of the direct way, or less. */
 const struct tiling avx2_winograd = {
+    .stride = 1,
+    .width_least = 6,
+    .waste_most = 3,
+    .columns = BLOCK,
     .sees = IN,
     .makes = OUT,
     .n_points = POINTS,
     .n_sums = POINTS,
-    .width_least = 6,
-    .parts = parts,
     .weights = weights,
     .inputs = inputs,
+    .multiply = multiply,
     .outputs = outputs,
 };

@@ -34,6 +34,7 @@ enum {
 extern const struct gemm_kernel vnni_gemm_s8, vnni_gemm_s4;
 extern const struct conv_kernel vnni_conv_s8, vnni_conv_s4;
 extern const struct depthwise_kernel vnni_depthwise_s8, vnni_depthwise_s4;
+extern const struct tiling vnni_winograd; /* tiles.h */
 add_s8_fn vnni_add_s8;
 
 INLINE size_t least(size_t a, size_t b) {

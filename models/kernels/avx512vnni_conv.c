@@ -2,9 +2,10 @@
 /*
  * Convolutions with AVX-512 VNNI: matrix products of rows that overlap. A strip of the image is
  * copied into scratch, with zero points around it, where each row of a pixel's taps lies in one
- * piece.
+ * piece. Some of 3 x 3 go elsewhere (tiles.h).
  */
 #include "models/kernels/avx512vnni_gemm.h"
+#include "models/kernels/tiles.h"
 
 enum { SCRATCH_BYTES = 4096 }; /* unless one row of output needs more */
 
@@ -48,7 +49,8 @@ static size_t bytes(const struct conv_size *size, bool int4) {
 }
 
 static size_t bytes_s8(const struct conv_size *size) {
-    return bytes(size, false);
+    return tiles_take(&vnni_winograd, size) ? tiles_packed_bytes(&vnni_winograd, size)
+                                            : bytes(size, false);
 }
 
 static size_t bytes_s4(const struct conv_size *size) {
@@ -61,7 +63,10 @@ static void pack(void *packed, const int8_t *weight, const struct conv_size *siz
 }
 
 static void pack_s8(void *packed, const int8_t *weight, const struct conv_size *size) {
-    pack(packed, weight, size, false);
+    if (tiles_take(&vnni_winograd, size))
+        tiles_pack(&vnni_winograd, packed, weight, size);
+    else
+        pack(packed, weight, size, false);
 }
 
 static void pack_s4(void *packed, const int8_t *weight, const struct conv_size *size) {
@@ -118,8 +123,21 @@ static void run(int8_t *out, const int8_t *in, const struct conv_size *size, str
 static void run_s8(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                    const struct requant *rq, const struct conv_size *size, void *scratch) {
     struct product p = { .packed = packed, .bias = bias, .rq = rq };
+    struct tile_batch batch = { .bias = bias, .rq = rq };
 
-    run(out, in, size, &p, scratch);
+    if (tiles_take(&vnni_winograd, size))
+        tiles_run(&vnni_winograd, &batch, out, in, packed, size, scratch);
+    else
+        run(out, in, size, &p, scratch);
+}
+
+static size_t scratch_bytes_s8(const struct conv_size *size) {
+    return tiles_take(&vnni_winograd, size) ? tiles_scratch_bytes(&vnni_winograd, size)
+                                            : scratch_bytes(size);
+}
+
+static size_t rows_s8(const struct conv_size *size) {
+    return tiles_take(&vnni_winograd, size) ? tiles_rows(&vnni_winograd, size) : 1;
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
@@ -129,5 +147,6 @@ static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int3
     run(out, in, size, &p, scratch);
 }
 
-const struct conv_kernel vnni_conv_s8 = { takes, bytes_s8, pack_s8, scratch_bytes, run_s8, NULL };
+const struct conv_kernel vnni_conv_s8 = { takes,  bytes_s8, pack_s8, scratch_bytes_s8,
+                                          run_s8, rows_s8 };
 const struct conv_kernel vnni_conv_s4 = { takes, bytes_s4, pack_s4, scratch_bytes, run_s4, NULL };

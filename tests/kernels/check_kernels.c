@@ -412,7 +412,7 @@ static struct window random_window(bool dilate) {
 
 /* 3 x 3 at stride 1 or 2, which some rows do in tiles; SAME or VALID. */
 static struct window random_3x3(void) {
-    const int32_t h = 3 + (int32_t) random_to(22), w = 3 + (int32_t) random_to(22);
+    const int32_t h = 3 + (int32_t) random_to(16), w = 3 + (int32_t) random_to(16);
     const int32_t stride = 1 + (int32_t) random_to(2);
 
     if (random_to(2) == 0)
@@ -475,6 +475,8 @@ static bool check_conv(const struct conv_kernel *kernel, int32_t low, int32_t hi
         { { 32, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1 }, 3, 16, -128 },
         { { 32, 32, 16, 16, 3, 3, 2, 2, 1, 1, 0, 0 }, 16, 32, -128 },
         { { 8, 8, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1 }, 64, 64, 5 },
+        { { 10, 15, 10, 15, 3, 3, 1, 1, 1, 1, 1, 1 }, 128, 32, 77 },
+        { { 7, 8, 7, 8, 3, 3, 1, 1, 1, 1, 1, 1 }, 80, 32, -100 },
         { { 13, 11, 13, 11, 3, 3, 1, 1, 1, 1, 1, 1 }, 24, 40, -128 },
         { { 7, 9, 4, 5, 3, 3, 2, 2, 1, 1, 1, 1 }, 16, 32, 99 },
         { { 9, 10, 7, 8, 3, 3, 1, 1, 1, 1, 0, 0 }, 32, 16, -7 },
@@ -494,11 +496,17 @@ static bool check_conv(const struct conv_kernel *kernel, int32_t low, int32_t hi
         if (kernel->takes(&real[i]))
             good = try_conv(kernel, low, high, &real[i]);
     for (int i = 0; i < N_ROUNDS && good; i++) {
-        const bool sixteens = random_to(3) == 0; /* some rows have a kernel for them */
+        /* Some rows have kernels for whole vectors of channels, and 3 x 3. */
+        enum { SQUARE, WHOLE };
+        const size_t kind = random_to(4);
         const struct conv_size size = {
-            .window = sixteens && random_to(2) == 0 ? random_3x3() : random_window(true),
-            .in_channels = sixteens ? 16 * random_size(3) : random_size(24),
-            .out_channels = sixteens ? 16 * random_size(3) : random_size(40),
+            .window = kind == SQUARE ? random_3x3() : random_window(true),
+            .in_channels = kind == SQUARE  ? (size_t) 16 << random_to(3)
+                           : kind == WHOLE ? 16 * random_size(3)
+                                           : random_size(24),
+            .out_channels = kind == SQUARE  ? (size_t) 16 << random_to(3)
+                            : kind == WHOLE ? 16 * random_size(3)
+                                            : random_size(40),
             .in_zero_point = (int32_t) random_to(256) - 128,
         };
 
