@@ -247,7 +247,7 @@ static void run_any(const struct run *run, const struct group *g) {
 /* What 3 x 3 taps side by side and float32 need again and again: it fits in registers. */
 struct small {
     __m256i weights[SMALL_LINES * SIDE], bias, min, max;
-    struct scaling scaling;
+    __m256 scale, nudge;
     size_t channels, pixels;
 };
 
@@ -265,7 +265,7 @@ INLINE void small_tile(int8_t *out, const __m256i *seen, const struct small *sma
             add_taps(&y[i], upper + x, small->weights[x]);
             add_taps(&y[i], lower + x, small->weights[SIDE + x]);
         }
-        y[i] = avx2_requantise(y[i], &small->scaling);
+        y[i] = avx2_round_in_float(y[i], small->scale, small->nudge);
     }
     avx2_store_pixels(out, small->channels, y, n, LANES, small->min, small->max);
 }
@@ -275,9 +275,8 @@ INLINE void run_small(const struct run *run, const struct group *g, size_t step)
         .bias = g->bias,
         .min = _mm256_set1_epi8((char) g->rq->min),
         .max = _mm256_set1_epi8((char) g->rq->max),
-        .scaling = { .float_scale = g->scaling.float_scale,
-                     .float_nudge = g->scaling.float_nudge,
-                     .how = ROUND_IN_FLOAT },
+        .scale = g->scaling.float_scale,
+        .nudge = g->scaling.float_nudge,
         .channels = g->size->channels,
         .pixels = run->pixels,
     };
