@@ -9,7 +9,7 @@
 
 enum {
     TILE_ROWS = 4,    /* x 4 vectors of sums: with weights and inputs, 24 of 32 registers */
-    UNPACK_ROWS = 16, /* so many, or as a fourth of the columns, pay for taking int4 apart first */
+    UNPACK_ROWS = 20, /* so many, or as a fourth of the columns, pay for taking int4 apart first */
 };
 
 /* Where the weights of the block that begins with column @c begin. */
