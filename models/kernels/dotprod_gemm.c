@@ -268,7 +268,8 @@ INLINE void few_rows(int8_t *out, const struct product *p, const int8_t *in, con
                      const int32_t *bias, size_t cols, size_t rows, bool int4) {
     const struct requant rq = *p->rq;
     const enum ending ending = p->ending;
-    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole, pitch = p->in.pitch;
+    const size_t whole = p->in.run / BLOCK * BLOCK, rest = p->in.run - whole;
+    const size_t pitch = p->in.pitch, out_pitch = p->cols;
     int32x4_t sums[TILE_ROWS][VECTORS];
     int8x16_t x[TILE_ROWS];
     struct few room;
@@ -296,7 +297,7 @@ INLINE void few_rows(int8_t *out, const struct product *p, const int8_t *in, con
         }
         if (int4)
             part(sums, rows);
-        neon_finish_whole(out + c, p->cols, sums, rows, VECTORS, &columns, &rq, ending);
+        neon_finish_whole(out + c, out_pitch, sums, rows, VECTORS, &columns, &rq, ending);
     }
 }
 
