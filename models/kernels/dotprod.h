@@ -71,22 +71,8 @@ INLINE void dotprod_put(uint8_t *four, size_t c, size_t cols, size_t d, int8_t w
 
 /** The weights of @vectors x 4 columns, for one four of the depth; returns what is behind. */
 INLINE const int8_t *dotprod_load(int8x16_t *w, const int8_t *at, size_t vectors, bool int4) {
-    if (!int4 && vectors == VECTORS) {
-        const int8x16x4_t all = vld1q_s8_x4(at);
-
-        UNROLL
-        for (size_t v = 0; v < VECTORS; v++)
-            w[v] = all.val[v];
-        at += VECTORS * BLOCK;
-        __asm__("" : "+r"(at)); /* so that the load itself moves on */
-        return at;
-    }
-    if (!int4) {
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            w[v] = vld1q_s8(at + v * BLOCK);
-        return at + vectors * BLOCK;
-    }
+    if (!int4)
+        return neon_load_vectors(w, at, vectors);
     UNROLL
     for (size_t v = 0; v < parts(vectors, 2); v++, at += BLOCK) {
         const int8x16_t both = vld1q_s8(at);

@@ -232,20 +232,52 @@ INLINE struct columns neon_columns(const struct requant *rq, const int32_t *bias
     return (struct columns){ some->bias, some->multiplier, some->shift, n };
 }
 
+/** Load 1 to 4 vectors; returns what is behind them. */
+INLINE const int8_t *neon_load_vectors(int8x16_t *w, const int8_t *at, size_t vectors) {
+    if (vectors == 4) {
+        const int8x16x4_t all = vld1q_s8_x4(at);
+
+        UNROLL
+        for (size_t v = 0; v < 4; v++)
+            w[v] = all.val[v];
+    } else {
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            w[v] = vld1q_s8(at + v * BLOCK);
+    }
+    at += vectors * BLOCK;
+    __asm__("" : "+r"(at)); /* so that the load itself moves on */
+    return at;
+}
+
+/** 1 to 4 vectors of int32. */
+INLINE void neon_load_factors(int32x4_t *out, const int32_t *values, size_t vectors) {
+    if (vectors == 4) {
+        const int32x4x4_t all = vld1q_s32_x4(values);
+
+        UNROLL
+        for (size_t v = 0; v < 4; v++)
+            out[v] = all.val[v];
+    } else {
+        UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            out[v] = vld1q_s32(values + v * LANES);
+    }
+}
+
 INLINE void neon_finish_as(int8_t *out, size_t pitch, int32x4_t (*sums)[4], size_t rows,
                            size_t vectors, const struct columns *columns, const struct requant *rq,
                            enum ending ending) {
     const struct requant limits = { .zero_point = rq->zero_point, .min = rq->min, .max = rq->max };
+    int32x4_t multipliers[4], shifts[4];
 
+    neon_load_factors(multipliers, columns->multiplier, vectors);
+    neon_load_factors(shifts, columns->shift, vectors);
     UNROLL
-    for (size_t v = 0; v < vectors; v++) {
-        const int32x4_t multiplier = vld1q_s32(columns->multiplier + v * LANES);
-        const int32x4_t shift = vld1q_s32(columns->shift + v * LANES);
-
+    for (size_t v = 0; v < vectors; v++)
         UNROLL
-        for (size_t r = 0; r < rows; r++)
-            sums[r][v] = neon_scale(sums[r][v], multiplier, shift, limits.zero_point, ending);
-    }
+    for (size_t r = 0; r < rows; r++)
+        sums[r][v] = neon_scale(sums[r][v], multipliers[v], shifts[v], limits.zero_point, ending);
     UNROLL
     for (size_t r = 0; r < rows; r++, out += pitch)
         neon_store(out, neon_narrow(sums[r], vectors, &limits, ending), vectors);

@@ -16,24 +16,6 @@ enum {
 /* What weights are multiplied, and how many of their products are added as int16. */
 enum how { INT8_TWO, INT8_FOUR, INT4 };
 
-/* The next @vectors vectors of weights. */
-INLINE const int8_t *load_weights(int8x16_t *w, const int8_t *at, size_t vectors) {
-    if (vectors == 4) {
-        const int8x16x4_t all = vld1q_s8_x4(at);
-
-        UNROLL
-        for (size_t v = 0; v < 4; v++)
-            w[v] = all.val[v];
-    } else {
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            w[v] = vld1q_s8(at + v * BLOCK);
-    }
-    at += vectors * BLOCK;
-    __asm__("" : "+r"(at)); /* so that the load itself moves on */
-    return at;
-}
-
 /* Four inputs, pairs in all lanes, times 4 columns. */
 INLINE int16x8_t multiply_four(int16x8_t first, int16x8_t second, int8x16_t w) {
     const int8x16_t a = vreinterpretq_s8_s16(first), b = vreinterpretq_s8_s16(second);
@@ -54,15 +36,15 @@ INLINE const int8_t *add_eight(int32x4_t (*sums)[TILE_VECTORS], const int8_t **i
     int8x16_t low[TILE_VECTORS], high[TILE_VECTORS];
 
     if (how == INT4) {
-        weights = load_weights(high, weights, vectors);
+        weights = neon_load_vectors(high, weights, vectors);
         UNROLL
         for (size_t v = 0; v < vectors; v++) {
             low[v] = vshrq_n_s8(vshlq_n_s8(high[v], 4), 4);
             high[v] = vshrq_n_s8(high[v], 4);
         }
     } else {
-        weights = load_weights(low, weights, vectors);
-        weights = load_weights(high, weights, vectors);
+        weights = neon_load_vectors(low, weights, vectors);
+        weights = neon_load_vectors(high, weights, vectors);
     }
     UNROLL
     for (size_t r = 0; r < rows; r++) {
@@ -93,7 +75,7 @@ INLINE const int8_t *add_last_four(int32x4_t (*sums)[TILE_VECTORS], const int8_t
                                    const int8_t *weights, size_t rows, size_t vectors) {
     int8x16_t w[TILE_VECTORS];
 
-    weights = load_weights(w, weights, vectors);
+    weights = neon_load_vectors(w, weights, vectors);
     UNROLL
     for (size_t r = 0; r < rows; r++) {
         const int16x8x2_t x = vld2q_dup_s16((const void *) in[r]);
@@ -156,39 +138,6 @@ INLINE void tile(int8_t *out, const struct product *p, const size_t *at, const i
     neon_finish(out, p->cols, sums, rows, vectors, columns, p->rq, p->ending);
 }
 
-/* 1 to 4 vectors of int32. */
-INLINE void load_factors(int32x4_t *out, const int32_t *values, size_t vectors) {
-    if (vectors == 4) {
-        const int32x4x4_t all = vld1q_s32_x4(values);
-
-        UNROLL
-        for (size_t v = 0; v < 4; v++)
-            out[v] = all.val[v];
-    } else {
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            out[v] = vld1q_s32(values + v * LANES);
-    }
-}
-
-/* As neon_finish_as(), but all factors are loaded at once. */
-INLINE void finish(int8_t *out, size_t pitch, int32x4_t (*sums)[TILE_VECTORS], size_t rows,
-                   size_t vectors, const struct columns *columns, const struct requant *rq,
-                   enum ending ending) {
-    int32x4_t multipliers[TILE_VECTORS], shifts[TILE_VECTORS];
-
-    load_factors(multipliers, columns->multiplier, vectors);
-    load_factors(shifts, columns->shift, vectors);
-    UNROLL
-    for (size_t v = 0; v < vectors; v++)
-        UNROLL
-    for (size_t r = 0; r < rows; r++)
-        sums[r][v] = neon_scale(sums[r][v], multipliers[v], shifts[v], 0, ending);
-    UNROLL
-    for (size_t r = 0; r < rows; r++, out += pitch)
-        neon_store(out, neon_narrow(sums[r], vectors, rq, ending), vectors);
-}
-
 /* Pairs of rows of one run, one behind the other, with less around them than tile() has. */
 INLINE void pairs_as(int8_t *out, const struct product *p, const int8_t *weights,
                      const struct columns *columns, size_t rows, size_t vectors, enum how how,
@@ -206,7 +155,7 @@ INLINE void pairs_as(int8_t *out, const struct product *p, const int8_t *weights
 
         begin(sums, some.bias, TILE_ROWS, vectors);
         (void) add_run(sums, at, NULL, weights, run, TILE_ROWS, vectors, how);
-        finish(out, cols, sums, TILE_ROWS, vectors, &some, &limits, ending);
+        neon_finish_as(out, cols, sums, TILE_ROWS, vectors, &some, &limits, ending);
         out += TILE_ROWS * cols;
     }
 }
@@ -324,7 +273,7 @@ INLINE size_t line_as(int8_t *out, const struct product *p, const int8_t *at, co
 
         begin(sums, columns.bias, 1, TILE_VECTORS);
         (void) add_run(sums, from, NULL, at + BLOCK, shape.run, 1, TILE_VECTORS, how);
-        finish(out + c, 0, sums, 1, TILE_VECTORS, &columns, &rq, ending);
+        neon_finish_as(out + c, 0, sums, 1, TILE_VECTORS, &columns, &rq, ending);
     }
     return c - first;
 }
