@@ -105,7 +105,7 @@ static int read_factors(const struct op_context *context, int32_t channels,
         if (r < 0)
             return r;
         multiplier[c] = factor.multiplier;
-        shift[c] = factor.shift;
+        shift[c] = factor.multiplier == 0 ? -1 : factor.shift; /* as good as any, and as most */
     }
     requant->multiplier = multiplier;
     requant->shift = shift;

@@ -93,8 +93,7 @@ enum ending {
 /** Largest shift and result so far, with 4 more columns whose sums stay within @sum. */
 INLINE void neon_bound(int32x4_t *shifts, int32x4_t *most, int32x4_t multiplier, int32x4_t shift,
                        int32x4_t sum) {
-    /* A multiplier of 0 has a shift of 0, which is as good as any. */
-    *shifts = vmaxq_s32(*shifts, vaddq_s32(shift, vreinterpretq_s32_u32(vceqzq_s32(multiplier))));
+    *shifts = vmaxq_s32(*shifts, shift);
     *most = vmaxq_s32(*most, vrshlq_s32(vqrdmulhq_s32(sum, multiplier), shift));
 }
 
