@@ -7,7 +7,8 @@
 
 enum {
     NARROW_TILE_ROWS = 3, /* of weights that are not unpacked before */
-    UNPACK_ROWS = 3,      /* from so many on it pays to unpack weights first */
+    UNPACK_ROWS = 3,      /* from so many on it pays to unpack pairs first */
+    QUADS_ROWS = 9,       /* up to so many it does not for quads */
     UNPACKED_VECTORS = WIDE_ITEMS / BLOCK,
 };
 
@@ -304,7 +305,7 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
                                .n_segments = 1,
                                .segment_pairs = round_up(size.depth, together) / 2 };
 
-    if (!in_quads(kind) || (size.rows >= UNPACK_ROWS && p.segment_pairs * 2 <= UNPACKED_VECTORS))
+    if (!in_quads(kind) || (size.rows > QUADS_ROWS && p.segment_pairs * 2 <= UNPACKED_VECTORS))
         run_rows(out, in, &p, size);
     else
         for (size_t r = 0; r < size.rows; r++)

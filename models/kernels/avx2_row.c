@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One row against many columns with AVX2: weights are met once, so that they are used as they lie.
- * vpmaddubsw multiplies bytes without sign by bytes with: |x| by weights that take x's sign. Two
- * such products are at most 2 x 128 x 127 as long as no weight is -128.
+ * Products of one row with AVX2, of a few row by row: weights are met so seldom that they are used
+ * as they lie. vpmaddubsw multiplies bytes without sign by bytes with: |x| by weights that take x's
+ * sign. Two such products are at most 2 x 128 x 127 as long as no weight is -128.
  */
 #include "models/kernels/avx2_gemm.h"
 
