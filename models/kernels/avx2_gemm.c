@@ -8,7 +8,8 @@
 enum {
     NARROW_TILE_ROWS = 3, /* of weights that are not unpacked before */
     UNPACK_ROWS = 3,      /* from so many on it pays to unpack pairs first */
-    QUADS_ROWS = 9,       /* up to so many it does not for quads */
+    QUADS_ROWS = 9,       /* up to so many it does not for quads in large products: */
+    LARGE = 64,           /* columns, and depth */
     UNPACKED_VECTORS = WIDE_ITEMS / BLOCK,
 };
 
@@ -293,6 +294,13 @@ static void run_rows(int8_t *out, const int8_t *in, const struct product *p,
     }
 }
 
+/* Are they better done one by one, against the weights as they lie? */
+static bool few_rows(struct gemm_size size) {
+    const bool large = size.cols >= LARGE && size.depth >= LARGE;
+
+    return size.rows < UNPACK_ROWS || (large && size.rows <= QUADS_ROWS);
+}
+
 static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,
                 const struct requant *rq, struct gemm_size size, enum weights kind) {
     const size_t together = kind == QUADS_S4 ? 2 * QUAD : kind == QUADS_S8 ? QUAD : 2;
@@ -305,7 +313,7 @@ static void run(int8_t *out, const int8_t *in, const void *packed, const int32_t
                                .n_segments = 1,
                                .segment_pairs = round_up(size.depth, together) / 2 };
 
-    if (!in_quads(kind) || (size.rows > QUADS_ROWS && p.segment_pairs * 2 <= UNPACKED_VECTORS))
+    if (!in_quads(kind) || (!few_rows(size) && p.segment_pairs * 2 <= UNPACKED_VECTORS))
         run_rows(out, in, &p, size);
     else
         for (size_t r = 0; r < size.rows; r++)
