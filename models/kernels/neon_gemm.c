@@ -256,9 +256,9 @@ static struct block block_header(const int8_t *at) {
 }
 
 /* One row of blocks @at like the first, of columns from @first on, with less around them than
- * tile() has; returns how many columns. */
+ * tile() has; returns how many columns. Nobody looks for a shorter ending for so few rows. */
 INLINE size_t line_as(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
-                      size_t first, enum how how, enum ending ending) {
+                      size_t first, enum how how) {
     const struct shape shape = { p->cols, 1, p->in.run, how == INT4 };
     const size_t bytes = BLOCK + neon_vectors_bytes(TILE_VECTORS, &shape);
     const uint32_t fit = block_header(at).fit;
@@ -273,24 +273,18 @@ INLINE size_t line_as(int8_t *out, const struct product *p, const int8_t *at, co
 
         begin(sums, columns.bias, 1, TILE_VECTORS);
         (void) add_run(sums, from, NULL, at + BLOCK, shape.run, 1, TILE_VECTORS, how);
-        neon_finish_as(out + c, 0, sums, 1, TILE_VECTORS, &columns, &rq, ending);
+        neon_finish_as(out + c, 0, sums, 1, TILE_VECTORS, &columns, &rq, ENDING_RIGHT);
     }
     return c - first;
 }
 
 static size_t line(int8_t *out, const struct product *p, const int8_t *at, const int32_t *bias,
                    size_t c, enum how how) {
-    if (how == INT4 && p->ending == ENDING_RELU)
-        return line_as(out, p, at, bias, c, INT4, ENDING_RELU);
     if (how == INT4)
-        return line_as(out, p, at, bias, c, INT4, ENDING_RIGHT);
-    if (how == INT8_FOUR && p->ending == ENDING_RELU)
-        return line_as(out, p, at, bias, c, INT8_FOUR, ENDING_RELU);
+        return line_as(out, p, at, bias, c, INT4);
     if (how == INT8_FOUR)
-        return line_as(out, p, at, bias, c, INT8_FOUR, ENDING_RIGHT);
-    if (p->ending == ENDING_RELU)
-        return line_as(out, p, at, bias, c, INT8_TWO, ENDING_RELU);
-    return line_as(out, p, at, bias, c, INT8_TWO, ENDING_RIGHT);
+        return line_as(out, p, at, bias, c, INT8_FOUR);
+    return line_as(out, p, at, bias, c, INT8_TWO);
 }
 
 /* Columns [c, c + n) one by one, for weights that the tiles cannot do. */
