@@ -168,7 +168,7 @@ static void conv_s8(int8_t *out, const int8_t *in, const void *packed, const int
 static size_t conv_rows_s8(const struct conv_size *size) {
     const struct tiling *tiling = tiling_of(size);
 
-    return tiling ? tiles_rows(tiling, size) : 1;
+    return tiling ? tiles_rows(tiling) : 1;
 }
 
 static void conv_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,

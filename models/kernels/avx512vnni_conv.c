@@ -137,7 +137,7 @@ static size_t scratch_bytes_s8(const struct conv_size *size) {
 }
 
 static size_t rows_s8(const struct conv_size *size) {
-    return tiles_take(&vnni_winograd, size) ? tiles_rows(&vnni_winograd, size) : 1;
+    return tiles_take(&vnni_winograd, size) ? tiles_rows(&vnni_winograd) : 1;
 }
 
 static void run_s4(int8_t *out, const int8_t *in, const void *packed, const int32_t *bias,

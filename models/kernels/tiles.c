@@ -30,9 +30,9 @@ bool tiles_take(const struct tiling *tiling, const struct conv_size *size) {
            size->in_channels <= CHANNELS_MAX && size->out_channels % tiling->columns == 0;
 }
 
-/* So that there are tiles enough to be done together. */
-size_t tiles_rows(const struct tiling *tiling, const struct conv_size *size) {
-    return tiles_for(size->window.out_w, tiling) >= TILES ? tiling->makes : 2 * tiling->makes;
+/* So that there are tiles enough to be done together, and whole ones for each of two threads. */
+size_t tiles_rows(const struct tiling *tiling) {
+    return 2 * tiling->makes;
 }
 
 size_t tiles_packed_bytes(const struct tiling *tiling, const struct conv_size *size) {

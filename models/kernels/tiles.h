@@ -69,7 +69,7 @@ struct tiling {
 bool tiles_take(const struct tiling *tiling, const struct conv_size *size);
 
 /** As the fields of struct conv_kernel, where it may. */
-size_t tiles_rows(const struct tiling *tiling, const struct conv_size *size);
+size_t tiles_rows(const struct tiling *tiling);
 size_t tiles_packed_bytes(const struct tiling *tiling, const struct conv_size *size);
 size_t tiles_scratch_bytes(const struct tiling *tiling, const struct conv_size *size);
 void tiles_pack(const struct tiling *tiling, void *packed, const int8_t *weight,
