@@ -174,14 +174,14 @@ bool float_rounding_of(const struct rounding *rounding, struct float_rounding *r
     struct thresholds thresholds;
     size_t n_below = 0;
 
-    if (factor.shift > 0 || rounding->least < INT32_MIN || rounding->most > INT32_MAX)
-        return false; /* sums that wrap */
+    if (factor.shift >= 0 || rounding->least < INT32_MIN || rounding->most > INT32_MAX)
+        return false; /* what wraps: sums, or results with the zero point */
     if (rounded(rounding, rounding->least) == rounded(rounding, rounding->most)) {
         f.nudge = f.below = (float) rounded(rounding, rounding->least);
         *ret = f;
         return true;
     }
-    if (factor.shift == 0 || factor.shift < -SHIFT_MAX)
+    if (factor.shift < -SHIFT_MAX)
         return false;
     find_thresholds(&thresholds, rounding);
     f.offset = relu ? (int32_t) nearbyint(rounding->zero_point / scale_of(rounding)) : 0;

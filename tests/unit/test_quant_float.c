@@ -84,6 +84,8 @@ static void what_a_float_cannot_tell_apart_is_refused(void **state) {
     r = as_after_relu(0.01);
     r.most = INT64_C(1) << 31;
     assert_false(float_rounding_of(&r, &f)); /* it would wrap */
+    r = (struct rounding){ { INT32_MAX, 0 }, 127, -128, 127, INT32_MIN, INT32_MAX };
+    assert_false(float_rounding_of(&r, &f)); /* the largest sum's output would */
 }
 
 int main(void) {
