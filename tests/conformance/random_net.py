@@ -111,6 +111,16 @@ class Net:
         options |= {5: Scalar("i", across[2]), 6: Scalar("i", down[2])}
         return self.add(DEPTHWISE, [x, *inputs], [shape[0], *out, channels], 2, options)
 
+    def squares(self, _):
+        """On the widest image: 1 x 1, then 3 x 3 at stride 1 and 2, of as many channels as some rows of kernels do in tiles."""
+        x = max(self.images, key=lambda i: self.shapes[i][2])
+        for side, stride, channels in (1, 1, 64), (3, 1, 32), (3, 2, 32):
+            n, h, w, c = self.shapes[x]
+            inputs = self.weights([channels, side, side, c], channels, side * side * c, 0)
+            options = {0: Scalar("b", SAME), 1: Scalar("i", stride), 2: Scalar("i", stride), 3: Scalar("b", RELU)}
+            x = self.add(CONV, [x, *inputs], [n, -(-h // stride), -(-w // stride), channels], 1, options)
+        return x
+
     def separable(self, x):
         return self.conv(self.depthwise(x))
 
@@ -165,7 +175,7 @@ class Net:
         """One more operator behind a recent image, or sometimes an old one."""
         recent = self.images[-1] if self.random.random() < 0.8 else self.random.choice(self.images)
         kinds = [self.conv, self.conv, self.depthwise, self.separable, self.separable, self.pool, self.sum]
-        kinds += [self.residual, self.joined, self.table, self.padded, self.turned]
+        kinds += [self.squares, self.residual, self.joined, self.table, self.padded, self.turned]
         shape = self.shapes[recent]
         if shape[0] * shape[1] * shape[2] * shape[3] > ITEMS_MAX // 2:
             kinds = [self.conv, self.pool, self.separable]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Random networks make the same bytes whatever the plan: whole steps, strips, row by row. `test_plans.py FIRST LAST` tries
-other seeds."""
+"""Random networks make the same bytes whatever the plan: whole steps, strips, row by row; and whatever the row of
+kernels. `test_plans.py FIRST LAST` tries other seeds."""
 
 import os
 import pathlib
@@ -60,8 +60,9 @@ class Plans(unittest.TestCase):
             self.make(seed)
             expected = self.outputs("whole", ["--kernels", "c"])
             different += len(set(expected)) > 8
-            for plan in PLANS:
-                self.assertEqual(self.outputs(plan, []), expected, f"seed {seed}, plan {plan}")
+            for kernels in self.rows():
+                for plan in PLANS:
+                    self.assertEqual(self.outputs(plan, ["--kernels", kernels]), expected, f"seed {seed}, {kernels}, {plan}")
         self.assertGreater(different, (LAST - FIRST) // 2)  # they say something
 
     def test_taps_far_apart_are_the_same_for_every_row_and_plan(self):
