@@ -88,7 +88,7 @@ class Plans(unittest.TestCase):
             n_smaller += least < whole
             n_fused += fused
         self.assertGreater(n_smaller, (LAST - FIRST) // 5)
-        self.assertGreater(n_fused, (LAST - FIRST) // 10)
+        self.assertGreater(n_fused, (LAST - FIRST) // 20)  # fewer where kernels do 3 x 3 in tiles
 
 
 if __name__ == "__main__":
