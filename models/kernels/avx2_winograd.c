@@ -5,10 +5,6 @@
 
 enum { OUT = WINOGRAD_OUT, IN = WINOGRAD_IN, POINTS = WINOGRAD_POINTS };
 
-static void weights(int16_t *points, const int8_t *weight, size_t step) {
-    winograd_weights(points, weight, step);
-}
-
 /* The six points of six inputs, in one direction. */
 INLINE void transform_inputs(__m256i *out, size_t out_step, const __m256i *d) {
     const __m256i c = _mm256_sub_epi16(d[4], d[2]), t = _mm256_sub_epi16(d[3], d[1]);
@@ -98,7 +94,7 @@ const struct tiling avx2_winograd = {
     .makes = OUT,
     .n_points = POINTS,
     .n_sums = POINTS,
-    .weights = weights,
+    .weights = winograd_weights,
     .inputs = inputs,
     .multiply = multiply,
     .outputs = outputs,

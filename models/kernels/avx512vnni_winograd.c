@@ -18,10 +18,6 @@ enum {
 
 _Static_assert((int) LANES == (int) TILE_BLOCK, "");
 
-static void weights(int16_t *points, const int8_t *weight, size_t step) {
-    winograd_weights(points, weight, step);
-}
-
 /* The six points of six inputs, in one direction. */
 INLINE void transform_inputs(__m512i *out, size_t out_step, const __m512i *d) {
     const __m512i c = _mm512_sub_epi16(d[4], d[2]), t = _mm512_sub_epi16(d[3], d[1]);
@@ -199,7 +195,7 @@ const struct tiling vnni_winograd = {
     .makes = OUT,
     .n_points = POINTS,
     .n_sums = POINTS,
-    .weights = weights,
+    .weights = winograd_weights,
     .inputs = inputs,
     .multiply = multiply,
     .outputs = outputs,
