@@ -13,6 +13,8 @@
 #include "models/graph_memory.h"
 #include "models/op_check.h"
 
+enum { FLOAT_TRIES_MAX = 1 << 18 }; /* networks of today take up to 9,000 */
+
 /* While a graph is planned. */
 struct planner {
     const struct tflite_file *file;
@@ -22,6 +24,7 @@ struct planner {
     struct graph *graph;
     bool *known; /* [tensors] constant, input, or written by now */
     uint64_t work;
+    size_t float_tries; /* left */
 };
 
 static int refuse(const struct planner *planner, int error, int32_t tensor, const char *problem) {
@@ -231,6 +234,7 @@ static int lower(struct planner *planner, size_t index) {
         .kernels = planner->kernels,
         .pool = planner->pool,
         .scratch = scratch,
+        .float_tries = &planner->float_tries,
         .fault = planner->fault,
     };
     int r;
@@ -373,6 +377,7 @@ int graph_plan(const struct tflite_file *file, const struct kernels *kernels, st
         .scratch = scratch,
         .fault = fault,
         .graph = &graph,
+        .float_tries = FLOAT_TRIES_MAX,
     };
     int r;
 

@@ -134,6 +134,7 @@ struct op_context {
     const struct kernels *kernels;
     struct pool *pool;    /* of the model: what steps keep */
     struct pool *scratch; /* until plan() returns */
+    size_t *float_tries;  /* of the model, see float_rounding_of() */
     struct fault *fault;
 };
 

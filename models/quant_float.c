@@ -17,7 +17,6 @@
 #include "models/quant_float.h"
 
 #include <math.h>
-#include <stddef.h>
 
 enum {
     THRESHOLDS_MAX = 255,
@@ -32,6 +31,7 @@ struct thresholds {
     int32_t first;
     size_t n;
     int64_t sums[THRESHOLDS_MAX];
+    size_t *tries; /* that are left to find what serves for them */
 };
 
 /*
@@ -96,6 +96,7 @@ static bool find_nudge(struct float_rounding f, const struct thresholds *thresho
                        size_t last, float *ret) {
     const double scale = (double) f.scale;
     double least = -INFINITY, most = INFINITY;
+    size_t *tries = thresholds->tries;
 
     for (size_t i = first; i < last; i++) {
         const double needed = (double) (thresholds->first + (int32_t) i) - 0.5 -
@@ -105,9 +106,10 @@ static bool find_nudge(struct float_rounding f, const struct thresholds *thresho
         most = needed + scale < most ? needed + scale : most;
     }
     for (int parts = 2; parts <= PARTS && least < most; parts *= 2)
-        for (int part = 1; part < parts; part += 2) {
+        for (int part = 1; *tries > 0 && part < parts; part += 2) {
             const double nudge = least + (most - least) * part / parts;
 
+            --*tries;
             f.nudge = f.below = (float) ((double) (int64_t) (nudge * 0x1p32) * 0x1p-32);
             if (serves(&f, thresholds, first, last)) {
                 *ret = f.nudge;
@@ -166,12 +168,12 @@ static bool find_scale(struct float_rounding *f, const struct rounding *rounding
     return false;
 }
 
-bool float_rounding_of(const struct rounding *rounding, struct float_rounding *ret) {
+bool float_rounding_of(const struct rounding *rounding, size_t *tries, struct float_rounding *ret) {
     const struct factor factor = rounding->factor;
     const int64_t room = INT64_C(1) << FLOAT_BITS;
     const bool relu = rounding->min >= rounding->zero_point;
     struct float_rounding f = { 0 };
-    struct thresholds thresholds;
+    struct thresholds thresholds = { .tries = tries };
     size_t n_below = 0;
 
     if (factor.shift >= 0 || rounding->least < INT32_MIN || rounding->most > INT32_MAX)
@@ -181,7 +183,7 @@ bool float_rounding_of(const struct rounding *rounding, struct float_rounding *r
         *ret = f;
         return true;
     }
-    if (factor.shift < -SHIFT_MAX)
+    if (factor.shift < -SHIFT_MAX || *tries == 0)
         return false;
     find_thresholds(&thresholds, rounding);
     f.offset = relu ? (int32_t) nearbyint(rounding->zero_point / scale_of(rounding)) : 0;

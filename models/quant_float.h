@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "models/quant.h"
@@ -23,5 +24,9 @@ struct float_rounding {
     float scale, nudge, below;
 };
 
-/** Find it. Returns false if there is none near by: factors of 1/2 and more, narrow steps. */
-bool float_rounding_of(const struct rounding *rounding, struct float_rounding *ret);
+/**
+ * Find it. Returns false if there is none near by: factors of 1/2 and more, narrow steps.
+ * @tries  that are left, of a microsecond or less; what is taken is counted down, and at 0 nothing
+ *         is found any more. Few channels take more than ten.
+ */
+bool float_rounding_of(const struct rounding *rounding, size_t *tries, struct float_rounding *ret);

@@ -185,7 +185,7 @@ int weights_round_in_float(const struct op_context *context, const int32_t *bias
             rounding.least += w * ((w > 0 ? INT8_MIN : INT8_MAX) - zero_point);
             rounding.most += w * ((w > 0 ? INT8_MAX : INT8_MIN) - zero_point);
         }
-        (void) float_rounding_of(&rounding, &found);
+        (void) float_rounding_of(&rounding, context->float_tries, &found);
         offset[c] = found.offset;
         scale[c] = found.scale;
         nudge[c] = found.nudge;

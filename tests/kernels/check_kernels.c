@@ -128,6 +128,7 @@ static void fill_both(size_t n_in, size_t n_weights, int32_t low, int32_t high) 
 /* What float32 may do instead, for sums of @depth products at most that far from the biases. */
 static struct float_requant in_float(const struct requant *rq, size_t channels, size_t depth) {
     const int64_t most = (int64_t) depth * 255 * 128;
+    size_t tries = SIZE_MAX;
 
     for (size_t c = 0; c < channels; c++) {
         const struct rounding rounding = {
@@ -140,7 +141,7 @@ static struct float_requant in_float(const struct requant *rq, size_t channels, 
         };
         struct float_rounding found = { .nudge = NAN };
 
-        (void) float_rounding_of(&rounding, &found);
+        (void) float_rounding_of(&rounding, &tries, &found);
         buffers.offset[c] = found.offset;
         buffers.scale[c] = found.scale;
         buffers.nudge[c] = found.nudge;

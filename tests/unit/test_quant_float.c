@@ -5,6 +5,8 @@
 
 #include "tests/test.h"
 
+static size_t tries = SIZE_MAX;
+
 enum {
     N_RANDOM = 2000,
     SUMS = 40000, /* on each side of the thresholds, in steps */
@@ -49,7 +51,7 @@ static void what_is_found_gives_the_same_for_every_sum(void **state) {
             r.max = 5 + rand() % 100;
         }
         end_at_steps(&r);
-        if (!float_rounding_of(&r, &f))
+        if (!float_rounding_of(&r, &tries, &f))
             continue;
         n_found++;
         n_split += f.below != f.nudge;
@@ -64,11 +66,11 @@ static void sums_that_all_give_the_same_are_a_constant(void **state) {
     struct rounding r = { factor_of(0x1p-28), 3, -128, 127, -(1 << 26), 1 << 26 };
     struct float_rounding f;
 
-    assert_true(float_rounding_of(&r, &f));
+    assert_true(float_rounding_of(&r, &tries, &f));
     assert_int_equal(in_float(&r, &f, r.least), 3);
     assert_int_equal(in_float(&r, &f, r.most), 3);
     r = (struct rounding){ factor_of(0.01), -128, -128, 127, INT32_MIN, -1 };
-    assert_true(float_rounding_of(&r, &f));
+    assert_true(float_rounding_of(&r, &tries, &f));
     assert_int_equal(in_float(&r, &f, INT32_MIN), -128);
 }
 
@@ -76,16 +78,34 @@ static void what_a_float_cannot_tell_apart_is_refused(void **state) {
     struct rounding r = as_after_relu(0.5);
     struct float_rounding f;
 
-    assert_false(float_rounding_of(&r, &f)); /* sums that are odd are ties */
+    assert_false(float_rounding_of(&r, &tries, &f)); /* sums that are odd are ties */
     r = as_after_relu(1.5);
-    assert_false(float_rounding_of(&r, &f));
+    assert_false(float_rounding_of(&r, &tries, &f));
     r = (struct rounding){ factor_of(0x1.1p-20), -128, -128, 127, INT32_MIN, INT32_MAX };
-    assert_false(float_rounding_of(&r, &f));
+    assert_false(float_rounding_of(&r, &tries, &f));
     r = as_after_relu(0.01);
     r.most = INT64_C(1) << 31;
-    assert_false(float_rounding_of(&r, &f)); /* it would wrap */
+    assert_false(float_rounding_of(&r, &tries, &f)); /* it would wrap */
     r = (struct rounding){ { INT32_MAX, 0 }, 127, -128, 127, INT32_MIN, INT32_MAX };
-    assert_false(float_rounding_of(&r, &f)); /* the largest sum's output would */
+    assert_false(float_rounding_of(&r, &tries, &f)); /* the largest sum's output would */
+}
+
+static void nothing_is_found_once_no_tries_are_left(void **state) {
+    struct rounding r = as_after_relu(0.01);
+    struct float_rounding f;
+    size_t few = 1, taken = 0;
+
+    assert_true(float_rounding_of(&r, &few, &f));
+    assert_int_equal(few, 0);
+    assert_false(float_rounding_of(&r, &few, &f));
+    for (int shift = -1; shift >= -20; shift--) { /* the most that one channel takes */
+        size_t left = tries;
+
+        r = (struct rounding){ { INT32_MAX, shift }, 3, -128, 127, -SUMS, SUMS };
+        (void) float_rounding_of(&r, &left, &f);
+        taken = tries - left > taken ? tries - left : taken;
+    }
+    assert_in_range(taken, 1, 1000);
 }
 
 int main(void) {
@@ -93,6 +113,7 @@ int main(void) {
         cmocka_unit_test(what_is_found_gives_the_same_for_every_sum),
         cmocka_unit_test(sums_that_all_give_the_same_are_a_constant),
         cmocka_unit_test(what_a_float_cannot_tell_apart_is_refused),
+        cmocka_unit_test(nothing_is_found_once_no_tries_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
