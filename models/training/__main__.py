@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
     grid.add_argument("data", help=FOLDERS["data"])
     grid.add_argument("out", help="folder of the cells, and of ablation.md")
+    grid.add_argument("--only", nargs="+", metavar="NAME", help="these teachers and groups; what the whole command runs side by side")
     command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes.")
     return top
 
@@ -100,6 +101,20 @@ def experiment(arguments, config, root):
     module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say, arguments)
 
 
+def ablation(arguments, plan, root):
+    """Teachers, then groups of cells, side by side; the table when all is there."""
+    from . import ablate, train
+
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.only:
+        ablate.run(plan, root, out, arguments.only, say)
+        return
+    for names in ablate.stages(plan, out):
+        train.side_by_side([["ablate", arguments.plan, str(root), str(out), "--only", name] for name in names])
+    ablate.tell(plan, out, say)
+
+
 EXPERIMENTS = ("leftout", "scarce", "search")
 LIMITS = {"bytes": "bytes, 8 bits", "arena": "arena bytes", "macs": "multiply-adds"}  # columns of the sizes
 FOLDERS = {
@@ -122,7 +137,7 @@ def whole_run(arguments, config, root):
     common += ["--quick"] if arguments.quick else []
     common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
-        train.steps(jobs, common, run, say)
+        train.steps(jobs, common, run)
     train.finish(config, root, run, out, say)
     train.tell(config, root, run, say)
 
@@ -173,7 +188,7 @@ def main():
         if arguments.command == "ablate":
             plan = ablate.read(arguments.plan)
             root = train.data_set(arguments.data, presets.read(plan.preset).name)
-            ablate.run(plan, root, pathlib.Path(arguments.out), say)
+            ablation(arguments, plan, root)
             return
         if arguments.command == "seeds":
             runs = [seeds.read(pathlib.Path(out), arguments.data, say) for out in arguments.out]

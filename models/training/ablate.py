@@ -11,13 +11,16 @@ import itertools
 import json
 import pathlib
 import statistics
+import time
 
 import numpy as np
 import torch
 from torch import nn
 
 from . import config as presets
-from . import data, encode, learn, student, teacher, train
+from . import data, encode, evaluate, learn, student, teacher, train
+
+TIMED_BATCH, TIMED_TURNS = 16, 8
 
 LOSS_SETS = {
     "none": (),
@@ -206,6 +209,17 @@ class Bench:
         model = learn.train(model, pairs, settings, checkpoint, say, loss_of=class_loss(taught, [cell.levels for cell in cells]))
         return {cell: self.result(cell, one, taught) for cell, one in zip(cells, model.parts)}
 
+    def microseconds(self, model, sees) -> float:
+        """What one example costs a network in PyTorch: processor time of one thread, in batches, the fastest of a few turns."""
+        n, found = min(TIMED_BATCH, *(len(self.held[name][0]) for name in sees)), []
+        x = {name: self.held[name][0][:n] for name in sees}
+        with torch.no_grad():
+            for _ in range(TIMED_TURNS):
+                begin = time.thread_time()
+                model(x)
+                found.append(time.thread_time() - begin)
+        return min(found) / n * 1e6
+
     def result(self, cell: Cell, model: student.Student, taught) -> dict:
         found, true = self.said(model, cell.sees)
         theirs, _ = self.said(taught, cell.sees)
@@ -214,10 +228,14 @@ class Bench:
         return {
             "accuracy": float((found == true).mean()),
             "n": len(true),
+            "right": (found == true).astype(int).tolist(),
+            "groups": student.groups({name: self.held[name] for name in cell.sees}).tolist(),
             "teacher accuracy": float((~wrong).mean()),
             "inherited": float((found == theirs)[wrong].mean()) if wrong.any() else 0.0,
             "parameters": n_parameters,
-            "teacher parameters": sum(p.numel() for name, p in taught.named_parameters()),
+            "teacher parameters": sum(p.numel() for p in taught.parameters()),
+            "microseconds": self.microseconds(model, cell.sees),
+            "teacher microseconds": self.microseconds(taught, self.all_names()),
         }
 
 
@@ -227,47 +245,83 @@ def spread(values: list, by: float = 100, digits: int = 1) -> str:
     return " ± ".join(f"{by * part:.{digits}f}" for part in parts)
 
 
+def gain(found: dict, alone: dict) -> str:
+    """Points by which @found beats @alone (seed -> result), paired by seed: mean ± standard deviation, bootstrap interval of the mean over examples."""
+    seeds = [seed for seed in found if seed in alone]
+    if not seeds:
+        return ""
+    points = [found[seed]["accuracy"] - alone[seed]["accuracy"] for seed in seeds]
+    each = np.mean([np.subtract(found[seed]["right"], alone[seed]["right"]) for seed in seeds], axis=0)
+    low, high = evaluate.interval(each, np.array(found[seeds[0]]["groups"]))
+    return f"{spread(points)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def row(cells: dict, alone: dict) -> str:
+    """Of one student: @cells and, of the same without a teacher, @alone: seed -> result. From the accuracy on."""
+    mean = lambda key: statistics.fmean(one[key] for one in cells.values())
+    share = lambda what: 100 * (1 - mean(what) / mean(f"teacher {what}"))
+    return (
+        f"{spread([one['accuracy'] for one in cells.values()])} | {gain(cells, alone)} | {spread([one['inherited'] for one in cells.values()])} "
+        f"| {100 * mean('teacher accuracy'):.1f} | {mean('parameters'):,.0f} (÷ {mean('teacher parameters') / mean('parameters'):.1f}) "
+        f"| {mean('microseconds'):.0f} (-{share('microseconds'):.0f} %) |"
+    )
+
+
 def table(plan: Plan, results: dict) -> str:
     """Markdown: mean and standard deviation over seeds; gains are paired by seed. @results maps names of cells to what run() gave."""
+    columns = ("teacher", "student", "sees", "what", "seeds", "accuracy, %", "gain, points (95 %)", "inherits, %", "teacher, %", "parameters", "µs")
     text = ""
     for grid in ("losses", "levels"):
         cells = [cell for cell in plan.cells if cell.grid == grid and cell.name in results]
         if not cells:
             continue
-        text += f"## {grid}\n\n| teacher | student | sees | what | seeds | accuracy, % | gain, points | inherits, % | teacher, % | parameters |\n"
-        text += "|---" * 10 + "|\n"
-        rows = sorted({(c.teacher, c.size, c.sees) for c in cells})
-        for teacher_size, size, sees in rows:
+        text += f"## {grid}\n\n| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|\n"
+        for teacher_size, size, sees in sorted({(c.teacher, c.size, c.sees) for c in cells}):
             mine = [c for c in cells if (c.teacher, c.size, c.sees) == (teacher_size, size, sees)]
-            alone = {c.seed: results[c.name]["accuracy"] for c in mine if c.what == "none"}
+            of = lambda what: {c.seed: results[c.name] for c in mine if c.what == what}
             for what in dict.fromkeys(c.what for c in mine):
-                found = {c.seed: results[c.name] for c in mine if c.what == what}
-                gains = [r["accuracy"] - alone[seed] for seed, r in found.items() if seed in alone and what != "none"]
-                one = next(iter(found.values()))
-                text += (
-                    f"| {teacher_size} | {size} | {'+'.join(sees)} | {what} | {len(found)} | {spread([r['accuracy'] for r in found.values()])} "
-                    f"| {spread(gains) if gains else ''} | {spread([r['inherited'] for r in found.values()])} "
-                    f"| {100 * one['teacher accuracy']:.1f} | {one['parameters']:,} of {one['teacher parameters']:,} |\n"
-                )
+                found = of(what)
+                text += f"| {teacher_size} | {size} | {'+'.join(sees)} | {what} | {len(found)} | {row(found, {} if what == 'none' else of('none'))}\n"
         text += "\n"
     return text
 
 
-def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, say):
-    """All cells that have no result yet, then OUT/ablation.md and ablation.json."""
-    out.mkdir(parents=True, exist_ok=True)
-    bench, path_of = None, lambda cell: out / f"{cell.name}.json"
-    cells = sorted(plan.cells, key=lambda cell: (cell.seed, cell.group))  # all grids with the first seed first
-    for group, members in itertools.groupby(cells, key=lambda cell: cell.group):
-        missing = [cell for cell in members if not path_of(cell).exists()]
-        if missing:
-            bench = bench or Bench(plan, root, out, say)
-            say(f"{group}: {len(missing)} cells")
-            for cell, found in bench.run(missing).items():
-                learn.write(path_of(cell), json.dumps(found, indent=1) + "\n")
-            (out / f"{group}.checkpoint").unlink(missing_ok=True)
-        results = {cell.name: json.loads(path_of(cell).read_text(encoding="utf-8")) for cell in cells if path_of(cell).exists()}
-        learn.write(out / "ablation.md", about(plan) + table(plan, results))
+def path_of(out: pathlib.Path, cell: Cell) -> pathlib.Path:
+    return out / f"{cell.name}.json"
+
+
+def groups_of(plan: Plan, out: pathlib.Path) -> dict:
+    """Group -> its cells that have no result yet; all grids with the first seed first."""
+    missing = [cell for cell in plan.cells if not path_of(out, cell).exists()]
+    missing.sort(key=lambda cell: (cell.seed, cell.group))
+    return {group: list(cells) for group, cells in itertools.groupby(missing, key=lambda cell: cell.group)}
+
+
+def stages(plan: Plan, out: pathlib.Path) -> list:
+    """What is to be done, for run(): the names of one stage can be done side by side."""
+    groups = groups_of(plan, out)
+    wanted = {cell.teacher for cells in groups.values() for cell in cells}
+    teachers = [f"teacher-{size}" for size in plan.teachers if size in wanted and not (out / f"teacher-{size}.pt").exists()]
+    return [names for names in (teachers, list(groups)) if names]
+
+
+def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, names: list, say):
+    """Teachers and groups of these names, as stages() has them."""
+    groups, bench = groups_of(plan, out), Bench(plan, root, out, say)
+    for name in names:
+        if name.startswith("teacher-"):
+            bench.teacher(name.removeprefix("teacher-"))
+            continue
+        say(f"{name}: {len(groups[name])} cells")
+        for cell, found in bench.run(groups[name]).items():
+            learn.write(path_of(out, cell), json.dumps(found) + "\n")
+        (out / f"{name}.checkpoint").unlink(missing_ok=True)
+
+
+def tell(plan: Plan, out: pathlib.Path, say):
+    """OUT/ablation.md, of all that there is."""
+    results = {cell.name: json.loads(path_of(out, cell).read_text(encoding="utf-8")) for cell in plan.cells if path_of(out, cell).exists()}
+    learn.write(out / "ablation.md", about(plan) + table(plan, results))
     say(f"{out / 'ablation.md'}: {len(results)} cells")
 
 
@@ -275,5 +329,7 @@ def about(plan: Plan) -> str:
     return (
         f"# Ablation of distillation: {plan.preset}\n\nStudents {plan.steps} steps, teachers {plan.teacher_steps}, {100 * plan.pictures:.0f} % of the training pictures, "
         f"seeds {' '.join(map(str, plan.seeds))}. Accuracy on the held-out part of train, float32, mean ± standard deviation over seeds; gain over the same "
-        "student without a teacher, paired by seed; inherits: of what the teacher gets wrong, how much the student gets wrong in the same way.\n\n"
+        "student without a teacher, paired by seed, in brackets the bootstrap 95 % interval of its mean over examples (sounds where there are any); inherits: of what the teacher "
+        "gets wrong, how much the student gets wrong in the same way; parameters: how many times fewer than the teacher; µs: an example in PyTorch, one thread, and how much less "
+        "than the teacher with all modalities.\n\n"
     )

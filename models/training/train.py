@@ -98,17 +98,20 @@ def result_of(run: pathlib.Path, job: list) -> pathlib.Path:
     return run / f"{job[1]}-{'held' if '--held' in job else 'all'}.{'tuned.pt' if job[0] == 'tune' else 'pt'}"
 
 
-def steps(jobs: list, common: list, run: pathlib.Path, say):
+def steps(jobs: list, common: list, run: pathlib.Path):
     """Run `python -m training JOB` for each of @jobs that has no result yet, a few at a time."""
+    missing = [job for job in jobs if not result_of(run, job).exists()]
+    side_by_side([[command, *common, *rest] for command, *rest in missing])
+
+
+def side_by_side(commands: list):
+    """Run `python -m training COMMAND...`, a few at a time; SystemExit with the status of the first that fails, after its own message."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    jobs = [job for job in jobs if not result_of(run, job).exists()]
-    running = []
+    waiting, running = list(commands), []
     try:
-        while jobs or running:
-            while jobs and len(running) < SIDE_BY_SIDE:
-                command, *rest = jobs.pop(0)
-                arguments = [sys.executable, "-m", "training", command, *common, *rest]
-                running.append(subprocess.Popen(arguments, env=environment))
+        while waiting or running:
+            while waiting and len(running) < SIDE_BY_SIDE:
+                running.append(subprocess.Popen([sys.executable, "-m", "training", *waiting.pop(0)], env=environment))
             done = next((process for process in running if process.poll() is not None), None)
             if done is None:
                 time.sleep(0.2)

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import pathlib
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -291,14 +293,21 @@ class Grid(unittest.TestCase):
             text = text.replace('losses = none logits', 'losses = none all')
             (folder / 'plan.ini').write_text(text)
             said, plan = [], ablate.read(str(folder / 'plan.ini'))
-            ablate.run(plan, folder / 'tiny', folder / 'out', said.append)
+            (folder / 'out').mkdir()
+            self.assertEqual(ablate.stages(plan, folder / 'out'), [['teacher-nano'], ['losses-nano-1']])
+            ablate.run(plan, folder / 'tiny', folder / 'out', ['teacher-nano'], said.append)
+            self.assertEqual(ablate.stages(plan, folder / 'out'), [['losses-nano-1']])
+            ablate.run(plan, folder / 'tiny', folder / 'out', ['losses-nano-1'], said.append)
+            self.assertEqual(ablate.stages(plan, folder / 'out'), [])
+            ablate.tell(plan, folder / 'out', said.append)
             cells = sorted((folder / 'out').glob('losses-*.json'))
             self.assertEqual(len(cells), 4)
             self.assertEqual((folder / 'out' / 'ablation.md').read_text().count('| nano | nano |'), 4)
             cells[0].unlink()
-            before, said = cells[1].read_text(), []
-            ablate.run(plan, folder / 'tiny', folder / 'out', said.append)
-            self.assertIn('losses-nano-1: 1 cells', said)
+            before = cells[1].read_text()
+            done = subprocess.run([sys.executable, '-m', 'training', 'ablate', folder / 'plan.ini', folder / 'tiny', folder / 'out'],
+                                  env=kit.environment(), capture_output=True, text=True)
+            self.assertIn('losses-nano-1: 1 cells', done.stdout + done.stderr)
             self.assertTrue(cells[0].exists())
             self.assertEqual(cells[1].read_text(), before)
 
@@ -316,11 +325,14 @@ class Grid(unittest.TestCase):
     def test_the_table_has_means_spreads_and_gains_paired_by_seed(self):
         plan = self.read(PLAN)
         accuracy = {('none', 1): 0.70, ('none', 2): 0.80, ('logits', 1): 0.74, ('logits', 2): 0.86}
-        results = {cell.name: {'accuracy': accuracy[cell.what, cell.seed], 'teacher accuracy': 0.9, 'inherited': 0.25,
-                               'parameters': 10, 'teacher parameters': 30} for cell in plan.cells}
+        # two sounds of 50 pairs each: of the first all are right, of the second the rest
+        results = {cell.name: {'accuracy': accuracy[cell.what, cell.seed], 'teacher accuracy': 0.9, 'inherited': 0.25, 'parameters': 10,
+                               'teacher parameters': 30, 'microseconds': 6.0, 'teacher microseconds': 8.0, 'groups': [0] * 50 + [1] * 50,
+                               'right': [int(i < 100 * accuracy[cell.what, cell.seed]) for i in range(100)]} for cell in plan.cells}
         text = ablate.table(plan, results)
         self.assertIn('| nano | nano | sound | none | 2 | 75.0 ± 7.1 |  |', text)
-        self.assertIn('| nano | nano | sound+picture | logits | 2 | 80.0 ± 8.5 | 5.0 ± 1.4 | 25.0 ± 0.0 | 90.0 | 10 of 30 |', text)
+        # drawn twice the second sound, 10 points; twice the first, none
+        self.assertIn('| nano | nano | sound+picture | logits | 2 | 80.0 ± 8.5 | 5.0 ± 1.4 (0.0 to 10.0) | 25.0 ± 0.0 | 90.0 | 10 (÷ 3.0) | 6 (-25 %) |', text)
 
 
 tap.main()
