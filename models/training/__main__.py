@@ -73,7 +73,10 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("data", help=FOLDERS["data"])
     grid.add_argument("out", help="folder of the cells, and of ablation.md")
     grid.add_argument("--only", nargs="+", metavar="NAME", help="these teachers and groups; what the whole command runs side by side")
-    command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes.")
+    cost = command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes; with DATA and OUT, train them all and add accuracy.")
+    cost.add_argument("data", nargs="?", help=FOLDERS["data"])
+    cost.add_argument("out", nargs="?", help="folder of the trainings, and of table.md")
+    several(cost)
     return top
 
 
@@ -83,16 +86,11 @@ def several(command):
     command.add_argument("--steps", type=int, help="of each training, instead of what the preset says")
 
 
-def shortened(config, steps):
-    """@config with so many steps (None: its own)."""
-    if not steps:
-        return config
-    return dataclasses.replace(config, modalities=tuple(dataclasses.replace(m, steps=steps) for m in config.modalities))
-
-
 def experiment(arguments, config, root):
     """Commands that train many encoders to find something out."""
     out = pathlib.Path(arguments.out)
+    from .sizes import shortened
+
     out.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f".{arguments.command}", __package__)
     if arguments.command == "search":
@@ -113,6 +111,28 @@ def ablation(arguments, plan, root):
     for names in ablate.stages(plan, out):
         train.side_by_side([["ablate", arguments.plan, str(root), str(out), "--only", name] for name in names])
     ablate.tell(plan, out, say)
+
+
+def all_sizes(arguments):
+    """The table of sizes; with DATA and OUT, and no --size, the sizes are trained side by side before."""
+    from . import config as presets
+    from . import learn, sizes, train
+
+    if not arguments.data:
+        print(sizes.table(arguments.preset))
+        return
+    if not arguments.out:
+        raise presets.ConfigError("table: with DATA comes OUT, where the trainings go")
+    out, root = pathlib.Path(arguments.out), train.data_set(arguments.data, presets.read(arguments.preset).name)
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.size:
+        sizes.learned(arguments.preset, arguments.size, root, out, arguments.seeds, arguments.steps, say)
+        return
+    same = ["--seeds", *map(str, arguments.seeds), *(["--steps", str(arguments.steps)] if arguments.steps else [])]
+    train.side_by_side([["table", arguments.preset, str(root), str(out), "--size", size, *same] for size in reversed(sizes.SIZES)])
+    text = sizes.table(arguments.preset, out, arguments.seeds)
+    learn.write(out / "table.md", text)
+    print(text)
 
 
 EXPERIMENTS = ("leftout", "scarce", "search")
@@ -177,13 +197,13 @@ def main():
     import torch
 
     from . import config as presets
-    from . import ablate, data, learn, seeds, sizes, spoil, train
+    from . import ablate, data, learn, seeds, spoil, train
     from .teacher import TeacherError
 
     torch.set_num_threads(1)
     try:
         if arguments.command == "table":
-            print(sizes.table(arguments.preset, say))
+            all_sizes(arguments)
             return
         if arguments.command == "ablate":
             plan = ablate.read(arguments.plan)

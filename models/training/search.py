@@ -10,7 +10,6 @@ a file of its own in OUT; a search that was stopped goes on, and finds what it w
 import dataclasses
 import json
 import pathlib
-import shutil
 import tempfile
 
 import numpy as np
@@ -169,14 +168,8 @@ class Search:
         return best
 
     def trained(self, network: Network, steps: int, seed: int, run: pathlib.Path) -> dict:
-        """Accuracy and loss on what is held out."""
         modality = dataclasses.replace(network.of(self.modality), steps=steps)
-        stage = train.stage_of(dataclasses.replace(self.config, seed=seed), self.root, run, modality, True, self.say)
-        encode.train(stage, modality, steps)
-        kept = encode.given([e for e in data.examples(self.root, modality.kind, "train", stage.labels) if data.held_out(e, stage.parts)], modality)
-        accuracy, loss = encode.judge_of(modality, kept, len(stage.labels))(encode.load(stage, modality).model)
-        shutil.rmtree(run)
-        return {"accuracy": accuracy, "loss": loss, "n": len(kept[0])}
+        return train.tried(dataclasses.replace(self.config, seed=seed), self.root, run, modality, self.say)
 
     def once(self, name: str, wanted: dict, make) -> dict:
         """@wanted and what @make gives, or gave for the same."""

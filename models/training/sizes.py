@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the encoders of each size cost, by the engine itself: networks that know nothing take as long."""
+"""What the encoders of each size cost, by the engine itself (networks that know nothing take as long), and how good they get.
 
+Accuracy is of float32 encoders, on the held-out part of train. Every training is a file of its own in OUT; a run that was stopped goes on.
+"""
+
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,8 +13,9 @@ import tempfile
 
 import torch
 
-from . import card, config, encode, networks, quantise, tflite
+from . import ablate, card, config, encode, learn, networks, quantise, tflite, train
 
+SIZES = ("nano", "micro", "small", "base")
 COLUMNS = ("parameters", "multiply-adds", "bytes, 8 bits", "bytes, 4 bits", "arena bytes", "microseconds")
 
 
@@ -38,14 +43,45 @@ def figures(modality, folder: pathlib.Path, ms: int = 1000) -> dict:
     return dict(zip(COLUMNS, found))
 
 
-def table(preset: str, say) -> str:
-    """Markdown: one row for each size and modality of @preset."""
+def cell(out: pathlib.Path, size: str, modality, seed: int) -> pathlib.Path:
+    return out / f"{size}-{modality.name}-{seed}.json"
+
+
+def learned(preset: str, size: str, root: pathlib.Path, out: pathlib.Path, seeds: list, steps: int, say):
+    """Train the encoders of one size that have no result in @out yet. @steps  None: the preset's."""
+    found = shortened(config.read(preset, size), steps)
+    learn.settle(out / f"{size}.json", {"preset": preset} | {m.name: encode.settings_of(m) for m in found.modalities})
+    for seed in seeds:
+        for modality in found.modalities:
+            path = cell(out, size, modality, seed)
+            if not path.exists():
+                result = train.tried(dataclasses.replace(found, seed=seed), root, out / path.stem, modality, lambda text: say(f"{path.stem}: {text}"))
+                learn.write(path, json.dumps(result | {"steps": modality.steps}, indent=1) + "\n")
+
+
+def shortened(config, steps):
+    """@config with so many steps (None: its own)."""
+    if not steps:
+        return config
+    return dataclasses.replace(config, modalities=tuple(dataclasses.replace(m, steps=steps) for m in config.modalities))
+
+
+def accuracy(out: pathlib.Path, size: str, modality, seeds: list) -> str:
+    """What learned() found."""
+    found = [json.loads(cell(out, size, modality, seed).read_text(encoding="utf-8")) for seed in seeds]
+    return f"{ablate.spread([one['accuracy'] for one in found])} of {found[0]['n']:,}; {found[0]['steps']:,} steps"
+
+
+def table(preset: str, out: pathlib.Path = None, seeds: list = ()) -> str:
+    """Markdown: one row for each size and modality of @preset. @out  where learned() has been, if accuracy is wanted."""
     check_program()
-    text = "| size | encoder | sees | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 3) + "|\n"
+    columns = [*COLUMNS, *([f"accuracy, %, seeds {' '.join(map(str, seeds))}"] if out else [])]
+    text = "| size | encoder | sees | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 3) + "|\n"
     with tempfile.TemporaryDirectory() as folder:
-        for size in ("nano", "micro", "small", "base"):
+        for size in SIZES:
             for modality in config.read(preset, size).modalities:
                 sees = "x".join(map(str, (*modality.size, modality.channels)))
-                row = figures(modality, pathlib.Path(folder))
-                text += f"| {size} | {modality.name} | {sees} | " + " | ".join(f"{value:,}" for value in row.values()) + " |\n"
+                row = [f"{value:,}" for value in figures(modality, pathlib.Path(folder)).values()]
+                row += [accuracy(out, size, modality, seeds)] if out else []
+                text += f"| {size} | {modality.name} | {sees} | " + " | ".join(row) + " |\n"
     return text

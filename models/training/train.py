@@ -124,6 +124,16 @@ def side_by_side(commands: list):
             process.terminate()
 
 
+def tried(config, root, run: pathlib.Path, modality, say) -> dict:
+    """Accuracy and loss of a float encoder on what is held out; @run is its folder, and gone afterwards."""
+    stage = stage_of(config, root, run, modality, True, say)
+    encode.train(stage, modality, modality.steps)
+    kept = encode.given([e for e in data.examples(root, modality.kind, "train", stage.labels) if data.held_out(e, stage.parts)], modality)
+    accuracy, loss = encode.judge_of(modality, kept, len(stage.labels))(encode.load(stage, modality).model)
+    shutil.rmtree(run)
+    return {"accuracy": accuracy, "loss": loss, "n": len(kept[0])}
+
+
 def embeddings(config, root, run, say) -> tuple:
     """Of the first encoders: what the head is learned on, the classifiers, and embeddings of other labels' examples."""
     held, classifiers, others = [], [], {}

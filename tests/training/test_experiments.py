@@ -18,7 +18,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import config, data, encode, fuse, leftout, networks, pretrain, scarce, search, train  # noqa: E402
+from training import config, data, encode, fuse, leftout, networks, pretrain, scarce, search, sizes, train  # noqa: E402
 
 
 os.environ['LOOKOUT_MODEL'] = str(kit.MODEL)
@@ -229,6 +229,27 @@ class Searching(Tiny):
             self.run_it(search, options=self.options(modality='picture', budget={'bytes, 8 bits': 100}))
         with self.assertRaisesRegex(encode.learn.KeepError, 'made with other settings: budget was'):
             self.run_it(search, options=self.options(modality='picture'))
+
+
+class Sizes(Tiny):
+    def learned(self, steps):
+        sizes.learned(str(self.folder / 'tiny.ini'), 'nano', self.folder / 'tiny', self.folder, [1, 2], steps, self.said.append)
+
+    def test_the_table_has_what_a_size_costs_and_how_good_it_gets_and_a_run_goes_on(self):
+        self.learned(2)
+        self.assertTrue(self.said)
+        self.said.clear()
+        self.learned(2)
+        self.assertEqual(self.said, [])
+        n = json.loads((self.folder / 'nano-picture-1.json').read_text())['n']
+        with unittest.mock.patch.object(sizes, 'SIZES', ('nano',)):
+            text = sizes.table(str(self.folder / 'tiny.ini'), self.folder, [1, 2])
+        self.assertRegex(text, rf'\| nano \| picture \| 24x24x3 \| .* \| [0-9.]+ ± [0-9.]+ of {n}; 2 steps \|')
+
+    def test_trainings_with_other_steps_are_not_mixed(self):
+        self.learned(2)
+        with self.assertRaisesRegex(encode.learn.KeepError, 'made with other settings'):
+            self.learned(3)
 
 
 tap.main()
