@@ -158,8 +158,7 @@ def whole_run(arguments, config, root):
     common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
         train.steps(jobs, common, run)
-    train.finish(config, root, run, out, say)
-    train.tell(config, root, run, say)
+    train.tell(config, train.finish(config, root, run, out, say), run, say)
 
 
 def one_step(arguments, config, root):
@@ -173,7 +172,7 @@ def one_step(arguments, config, root):
     if arguments.command == "finish":
         train.finish(config, root, run, pathlib.Path(arguments.out), say)
     elif arguments.command == "report":
-        train.tell(config, root, run, say)
+        train.tell_anew(config, root, run, say)
     elif arguments.command == "allocate":
         tune.choose(config, held, run / "bits.json", say)
     elif arguments.command == "frontier":

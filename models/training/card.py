@@ -48,8 +48,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def figures(out: pathlib.Path, config, graphs: dict, held: dict, others: str, root: pathlib.Path, say) -> str:
-    """@others  the table of unknown.py."""
+def figures(out: pathlib.Path, config, graphs: dict, held: dict, more: list, root: pathlib.Path, say) -> str:
+    """@more  paragraphs and tables that follow."""
     text = "| module | parameters | multiply-adds | bytes |\n|---|---|---|---|\n"
     for name, graph in graphs.items():
         text += f"| {name}.tflite | {parameters(graph)} | {macs(graph)} | {(out / f'{name}.tflite').stat().st_size} |\n"
@@ -75,7 +75,50 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, others: str, ro
     )
     if found and "per_label" in found:
         text += "\n" + per_label(found["per_label"])
-    return text + (f"\n{others}" if others else "")
+    return text + "".join(f"\n{one}" for one in more if one)
+
+
+def rounding(config, chosen: dict) -> str:
+    """What got 4 bits. @chosen  bits.json, of allocate.write()."""
+    layers, bytes_, bytes_8 = chosen["layers"], chosen["bytes"], chosen["bytes_8"]
+    members = " and ".join(f"{m.ensemble} of {m.name}" for m in config.modalities)
+    return (
+        f"{sum(layer['bits'] == 4 for layer in layers)} of {len(layers)} layers of the encoders have 4 bits: {bytes_:,} bytes, {percent(bytes_ / bytes_8)} of what 8 bits take. "
+        f"Float32 encoders that were followed while tuning: {members}.\n"
+    )
+
+
+def certainty(measured: dict) -> str:
+    """Intervals and calibration. @measured  evaluate.figures()."""
+    text = "| present | 95 % interval | NLL | adaptive ECE | temperature |\n" + "|---" * 5 + "|\n"
+    for name, one in measured["sets"].items():
+        low, high = one["interval"]
+        text += (
+            f"| {name} | {100 * low:.1f} to {percent(high)} | {one['nll uncalibrated']:.3f} → {one['nll']:.3f} "
+            f"| {100 * one['ece uncalibrated']:.1f} → {percent(one['ece'])} | {one['temperature']} |\n"
+        )
+    return text + (
+        "\nOn test, of the shipped files rounded in PyTorch: bootstrap over sounds (pictures where there is no sound); before → after calibration, which was fitted "
+        "on the held-out part of train; ECE with 15 bins of as many examples each: few examples give some of it by chance.\n"
+    )
+
+
+def spoilt(measured: dict) -> str:
+    """What is answered when sensors are spoilt."""
+    rows = measured["robustness"]
+    text = by_condition(list(measured["sets"]), rows, lambda i, name: percent(rows[i]["accuracy"][name]))
+    below = sum(not row["holds"] for row in rows)
+    return text + f"\nIn {below} of these {len(rows)} conditions all together are more than a point below the best one alone.\n"
+
+
+def by_condition(names: list, rows: list, cell) -> str:
+    """Markdown: a line for each of @rows of evaluate.robustness(). @names  sets of modalities; @cell(i, name)  what to say of line i by this set."""
+    modalities = [name for name in names if "+" not in name]
+    text = "".join(f"| {name} is " for name in modalities) + "".join(f"| by {name} " for name in names) + "|\n"
+    text += "|---" * (len(modalities) + len(names)) + "|\n"
+    for i, row in enumerate(rows):
+        text += f"| {' | '.join([row[name] for name in modalities] + [cell(i, name) for name in names])} |\n"
+    return text
 
 
 def per_label(found) -> str:
@@ -88,9 +131,9 @@ def per_label(found) -> str:
     return text if keys else ""
 
 
-def write(out: pathlib.Path, config, graphs: dict, held: dict, others: str, root: pathlib.Path, say):
+def write(out: pathlib.Path, config, graphs: dict, held: dict, more: list, root: pathlib.Path, say):
     told = PRESETS / f"{config.name}.card.md"
     text = told.read_text(encoding="utf-8") if told.is_file() else f"# {config.name}\n\n## Figures\n\n{{figures}}\n"
     (out / "CARD.md").write_text(
-        text.replace("{figures}", figures(out, config, graphs, held, others, root, say)), encoding="utf-8"
+        text.replace("{figures}", figures(out, config, graphs, held, more, root, say)), encoding="utf-8"
     )

@@ -24,6 +24,7 @@ class Run:
     seed: int
     sets: dict  # names of the modalities that are there -> evaluate.of_sets()
     engine: dict  # likewise -> accuracy
+    robustness: list  # evaluate.robustness()
 
 
 def read(out: pathlib.Path, folder: str, say) -> Run:
@@ -31,7 +32,7 @@ def read(out: pathlib.Path, folder: str, say) -> Run:
     path = out.with_name(out.name + ".run") / "figures.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        run = Run(found["seed"], found["sets"], {})
+        run = Run(found["seed"], found["sets"], {}, found["robustness"])
         root, n_pairs = train.data_set(folder, found["name"]), [len(one["pairs"]) for one in run.sets.values()]
     except (OSError, ValueError, KeyError) as error:
         raise data.DataError(f"{path}: not the figures of a finished run ({error}); `models/training/run report` writes them anew") from error
@@ -93,7 +94,15 @@ def table(runs: list) -> str:
         gains = ", ".join(f"+{100 * (mean[everything] - mean[name]):.1f} over {name}" for name in sets if "+" not in name)
         text += f"\n{everything} removes {100 * removed:.0f} % ({interval(of_draws)}) of the errors of {better}, the better one alone; points gained: {gains}.\n"
     seeds = ", ".join(str(run.seed) for run in runs)
-    return text + (
+    return text + spoilt(runs) + (
         f"\nSeeds {seeds}; accuracy by `lookout-model eval` on test, mean ± standard deviation. Intervals are of the mean over these seeds, by bootstrap over sounds and "
         "pictures; NLL and ECE before → after calibration. Pairs are made by label, so errors are independent and the gain of both is optimistic.\n"
     )
+
+
+def spoilt(runs: list) -> str:
+    """Mean over seeds for each way to spoil the sensors, and where all together are below the best one alone."""
+    rows = runs[0].robustness
+    text = card.by_condition(list(runs[0].sets), rows, lambda i, name: spread([run.robustness[i]["accuracy"][name] for run in runs]))
+    below = ", ".join(str(sum(not row["holds"] for row in run.robustness)) for run in runs)
+    return f"\n{text}\nConditions of these {len(rows)} in which all together are more than a point below the best one alone, by seed: {below}.\n"

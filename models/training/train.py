@@ -169,8 +169,8 @@ def shipped(config, root, run, say) -> list:
     return found
 
 
-def finish(config, root, run, out: pathlib.Path, say):
-    """Head, quantised graphs, bundle and report, from encoders that are trained."""
+def finish(config, root, run, out: pathlib.Path, say) -> dict | None:
+    """Head, quantised graphs and bundle, from encoders that are trained. Returns what figures_of() found."""
     held, classifiers, others = embeddings(config, root, run, say)
     fusion = fuse.fit([h for h, _ in held], classifiers, config.seed, others)
     found = held_figures(fusion, held, classifiers, config.modalities)
@@ -188,13 +188,35 @@ def finish(config, root, run, out: pathlib.Path, say):
         learn.write(run / name, json.dumps(content, indent=1) + "\n")
     learn.save(run / "fusion.pt", dataclasses.asdict(fusion))
     bundle.seal(out)
-    card.write(out, config, graphs, found, unknown.markdown(answered), root, say)
+    figures = figures_of(config, root, encoders, fusion, labels, say)
+    more = [unknown.markdown(answered)]
+    if config.quantisation:
+        more.append(card.rounding(config, json.loads((run / "bits.json").read_text(encoding="utf-8"))))
+    if figures:
+        more += [card.certainty(figures), card.spoilt(figures)]
+    card.write(out, config, graphs, found, more, root, say)
     bundle.seal(out)
     say(f"{out} is ready")
+    return figures
 
 
-def tell(config, root, run: pathlib.Path, say):
-    """figures.json and report.html of a finished run, from the test split, or what is held out if there is none."""
+def figures_of(config, root, encoders: list, fusion: fuse.Fusion, labels: list, say) -> dict | None:
+    """evaluate.figures() of the test split, or None if there is none. @encoders  rounded."""
+    if any(not (root / data.FOLDERS[m.kind] / "test").is_dir() for m in config.modalities):
+        say("nothing to report: a test split is missing")
+        return None
+    say("looks at calibration and spoilt sensors")
+    return evaluate.figures(config, root, encoders, fusion, labels)
+
+
+def tell(config, figures: dict | None, run: pathlib.Path, say):
+    """figures.json and report.html of a finished run."""
+    if figures:
+        say(f"{report.write(config, figures, run)} is ready")
+
+
+def tell_anew(config, root, run: pathlib.Path, say):
+    """tell() what the encoders and the head of a finished run do."""
     encoders = shipped(config, root, run, say)
     for one in encoders:
         one.model.encoder = one.rounded()
@@ -203,11 +225,7 @@ def tell(config, root, run: pathlib.Path, say):
     except (OSError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         raise learn.KeepError(f"{run}: not a finished run ({error})") from error
     labels = stage_of(config, root, run, config.modalities[0], False, say).labels
-    if any(not (root / data.FOLDERS[m.kind] / "test").is_dir() for m in config.modalities):
-        say("no report: a test split is missing")
-        return
-    say("looks at calibration and spoilt sensors")
-    say(f"{report.write(config, evaluate.figures(config, root, encoders, fusion, labels), run)} is ready")
+    tell(config, figures_of(config, root, encoders, fusion, labels, say), run, say)
 
 
 def data_set(data: str, name: str) -> pathlib.Path:

@@ -22,7 +22,9 @@ def run_of(seed, sound, picture, both):
         name: {'right': right, 'pairs': pairs[name], 'n': len(right), 'nll': 0.5, 'nll uncalibrated': 0.6, 'ece': 0.01, 'ece uncalibrated': 0.02}
         for name, right in zip(pairs, (sound, picture, both))
     }
-    return seeds.Run(seed, sets, {name: float(np.mean(one['right'])) for name, one in sets.items()})
+    engine = {name: float(np.mean(one['right'])) for name, one in sets.items()}
+    spoilt = [{'sound': 'SNR 0 dB', 'picture': light, 'accuracy': engine, 'holds': engine['sound+picture'] >= engine['picture']} for light in ('clean', 'blur')]
+    return seeds.Run(seed, sets, engine, spoilt)
 
 
 class Seeds(unittest.TestCase):
@@ -31,6 +33,8 @@ class Seeds(unittest.TestCase):
         self.assertIn('| sound | 50.0 ± 0.0 | 50.0, 50.0 | 0.0 to 100.0 | 2 | 0.600 → 0.500 | 2.0 → 1.0 |', text)
         self.assertIn('| picture | 62.5 ± 17.7 | 50.0, 75.0 |', text)
         self.assertRegex(text, r'sound\+picture removes 67 % \(.*\) of the errors of picture.*: \+37.5 over sound, \+25.0 over picture')
+        self.assertIn('| SNR 0 dB | blur | 50.0 ± 0.0 | 62.5 ± 17.7 | 87.5 ± 17.7 |', text)
+        self.assertIn('in which all together are more than a point below the best one alone, by seed: 0, 0.', text)
 
     def test_the_bootstrap_draws_sounds_and_pictures(self):
         run = run_of(1, [1, 0], [1, 1, 1, 1], [1, 1, 0, 0])
