@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from . import card, data, train
+from . import card, data, train, tune
 from .ablate import spread
 
 DRAWS = 2000
@@ -25,6 +25,7 @@ class Run:
     sets: dict  # names of the modalities that are there -> evaluate.of_sets()
     engine: dict  # likewise -> accuracy
     robustness: list  # evaluate.robustness()
+    frontier: list = dataclasses.field(default_factory=list)  # rows of tune.frontier(); none if that was not run
 
 
 def read(out: pathlib.Path, folder: str, say) -> Run:
@@ -39,6 +40,9 @@ def read(out: pathlib.Path, folder: str, say) -> Run:
     by_engine = card.evaluation(out, root, say)
     if by_engine is None:
         raise data.DataError(f"{out}: `lookout-model eval` does not answer")
+    points = path.with_name("frontier.json")
+    if points.is_file():
+        run.frontier = list(json.loads(points.read_text(encoding="utf-8"))["rows"].values())
     run.engine = {name: by_engine["both" if "+" in name and len(n_pairs) == 3 else name] for name in run.sets}
     return run
 
@@ -94,7 +98,7 @@ def table(runs: list) -> str:
         gains = ", ".join(f"+{100 * (mean[everything] - mean[name]):.1f} over {name}" for name in sets if "+" not in name)
         text += f"\n{everything} removes {100 * removed:.0f} % ({interval(of_draws)}) of the errors of {better}, the better one alone; points gained: {gains}.\n"
     seeds = ", ".join(str(run.seed) for run in runs)
-    return text + spoilt(runs) + (
+    return text + spoilt(runs) + frontiers(runs) + (
         f"\nSeeds {seeds}; accuracy by `lookout-model eval` on test, mean ± standard deviation. Intervals are of the mean over these seeds, by bootstrap over sounds and "
         "pictures; NLL and ECE before → after calibration. Pairs are made by label, so errors are independent and the gain of both is optimistic.\n"
     )
@@ -106,3 +110,16 @@ def spoilt(runs: list) -> str:
     text = card.by_condition(list(runs[0].sets), rows, lambda i, name: spread([run.robustness[i]["accuracy"][name] for run in runs]))
     below = ", ".join(str(sum(not row["holds"] for row in run.robustness)) for run in runs)
     return f"\n{text}\nConditions of these {len(rows)} in which all together are more than a point below the best one alone, by seed: {below}.\n"
+
+
+def frontiers(runs: list) -> str:
+    """Mean over seeds of accuracy over bytes, where every run has it."""
+    if not all(run.frontier for run in runs):
+        return ""
+
+    def by_seed(mine, key):
+        return [np.mean([row[key] for row in mine if row["seed"] == run.seed]) for run in runs]
+
+    names = [name for name in runs[0].sets if "+" not in name]
+    text = tune.frontier_cells(names, [row | {"seed": run.seed} for run in runs for row in run.frontier], by_seed)
+    return f"\n{text}\nAccuracy on the held-out part of train over bytes of the encoders, percent; weights rounded, not tuned. Random: the mean of a seed's choices.\n"

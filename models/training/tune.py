@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import statistics
 
 import torch
 from torch.nn import functional
@@ -113,34 +114,41 @@ def frontier(config, stage_of, path, say):
     found = json.loads(points.read_text(encoding="utf-8")) if points.is_file() else {}
     rows = found["rows"] if found.get("encoders") == budget.encoders else {}
     n_points = len(BUDGET_SHARES) * (2 + RANDOM_CHOICES)
+    figures_of = functools.cache(lambda name, bits: held_figures(budget, config.modality(name), dict(bits)))
     for share in BUDGET_SHARES:
         to_save = round(budget.most_saved * (1 - share))
         choices = [("knapsack", 0, allocate.knapsack(budget.items, to_save)), ("inverse", 0, allocate.inverse(budget.items, to_save))]
         choices += [("random", seed, allocate.random(budget.items, to_save, seed)) for seed in range(RANDOM_CHOICES)]
-        for name, seed, chosen in choices:
-            key = f"{share:g} {name} {seed}"
+        for choice, seed, chosen in choices:
+            key = f"{share:g} {choice} {seed}"
             if key in rows:
                 continue
-            rows[key] = {"choice": name, "share": share, "bytes": budget.bytes_of(chosen)}
-            for modality in config.modalities:
-                rows[key] |= held_figures(budget, modality, allocate.bits_of(budget.items, chosen)[modality.name])
+            rows[key] = {"choice": choice, "share": share, "bytes": budget.bytes_of(chosen)}
+            for name, bits in allocate.bits_of(budget.items, chosen).items():
+                rows[key] |= figures_of(name, tuple(bits.items()))
             learn.write(points, json.dumps({"encoders": budget.encoders, "rows": rows}, indent=1) + "\n")
-            say(f"{learn.bar(len(rows), n_points)} {name}: {rows[key]['bytes']} bytes")
+            say(f"{learn.bar(len(rows), n_points)} {choice}: {rows[key]['bytes']} bytes")
     learn.write(path, allocate.as_csv(list(rows.values())))
     learn.write(path.with_suffix(".md"), frontier_table(list(rows.values()), [m.name for m in config.modalities]))
     say(f"{path}: {len(rows)} points")
 
 
 def frontier_table(rows: list, names: list) -> str:
-    """Markdown: accuracy by choice; of the random ones mean and standard deviation."""
+    """Markdown of one run: accuracy by choice; of the random ones mean and standard deviation of choices."""
+    text = frontier_cells(names, rows, lambda mine, key: [row[key] for row in mine])
+    return text + "\nAccuracy on the held-out part of train, percent; weights rounded, not tuned. Random: mean ± standard deviation of choices.\n"
+
+
+def frontier_cells(names: list, rows: list, values) -> str:
+    """@rows  of one run or of several. @values(rows of a cell, column)  whose mean and spread the cell is."""
     columns = [(choice, name) for name in names for choice in ("knapsack", "random", "inverse")]
     text = "| bytes by knapsack | " + " | ".join(f"{name}, {choice}" for choice, name in columns) + " |\n" + "|---" * (len(columns) + 1) + "|\n"
-    for share in BUDGET_SHARES:
+    for share in dict.fromkeys(row["share"] for row in rows):
         mine = [row for row in rows if row["share"] == share]
-        size = next(row["bytes"] for row in mine if row["choice"] == "knapsack")
-        cells = [ablate.spread([row[f"{name} accuracy"] for row in mine if row["choice"] == choice]) for choice, name in columns]
-        text += f"| {size:,} | " + " | ".join(cells) + " |\n"
-    return text + "\nAccuracy on the held-out part of train, percent; weights rounded, not tuned. Random: mean ± standard deviation of choices.\n"
+        size = statistics.fmean(row["bytes"] for row in mine if row["choice"] == "knapsack")
+        cells = [ablate.spread(values([row for row in mine if row["choice"] == choice], f"{name} accuracy")) for choice, name in columns]
+        text += f"| {size:,.0f} | " + " | ".join(cells) + " |\n"
+    return text
 
 
 def held_figures(budget: Budget, modality, bits: dict) -> dict:

@@ -36,6 +36,16 @@ class Seeds(unittest.TestCase):
         self.assertIn('| SNR 0 dB | blur | 50.0 ± 0.0 | 62.5 ± 17.7 | 87.5 ± 17.7 |', text)
         self.assertIn('in which all together are more than a point below the best one alone, by seed: 0, 0.', text)
 
+    def test_the_frontier_is_the_mean_over_seeds(self):
+        runs = [run_of(seed, [1, 0], [1, 0, 1, 0], [1, 1, 1, 0]) for seed in (1, 2)]
+        for run, accuracy in zip(runs, (0.5, 0.7)):
+            run.frontier = [{'choice': choice, 'share': share, 'bytes': 1000 + 100 * share, 'sound accuracy': accuracy, 'picture accuracy': accuracy + off}
+                            for share in (1.0, 0.0) for choice, off in (('knapsack', 0.2), ('inverse', 0.0), ('random', 0.1), ('random', 0.0))]
+        text = seeds.frontiers(runs)
+        self.assertIn('| 1,100 | 60.0 ± 14.1 | 60.0 ± 14.1 | 60.0 ± 14.1 | 80.0 ± 14.1 | 65.0 ± 14.1 | 60.0 ± 14.1 |', text)
+        runs[1].frontier = []
+        self.assertEqual(seeds.frontiers(runs), '')
+
     def test_the_bootstrap_draws_sounds_and_pictures(self):
         run = run_of(1, [1, 0], [1, 1, 1, 1], [1, 1, 0, 0])
         draws = seeds.drawn([run])
