@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     bad.add_argument("data", help="SET/{audio,images}/{train,test}/LABEL/FILE")
     bad.add_argument("noise", help="folder of sounds to put behind: LABEL/FILE")
     bad.add_argument("out", help="folder of the spoilt set; must not be there yet")
+    bits = command("rounding", "Tell what 4 and 8 bits cost finished runs, pair by pair, beside float32.", "data")
+    bits.add_argument("out", nargs="+", help="bundles of finished runs that differ in --seed only")
     grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
     grid.add_argument("data", help=FOLDERS["data"])
@@ -143,6 +145,11 @@ FOLDERS = {
 }
 
 
+def flags(arguments) -> list:
+    """Of the command, for its jobs."""
+    return (["--size", arguments.size] if arguments.size else []) + (["--quick"] if arguments.quick else [])
+
+
 def whole_run(arguments, config, root):
     from . import check, train
 
@@ -152,9 +159,7 @@ def whole_run(arguments, config, root):
     root = train.cut_recordings(config, root, run, say)
     check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
     train.made_data(config, run, say)
-    common = [arguments.preset, str(root), str(run)]
-    common += ["--size", arguments.size] if arguments.size else []
-    common += ["--quick"] if arguments.quick else []
+    common = [arguments.preset, str(root), str(run), *flags(arguments)]
     common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
         train.steps(jobs, common, run)
@@ -196,7 +201,7 @@ def main():
     import torch
 
     from . import config as presets
-    from . import ablate, data, learn, seeds, spoil, train
+    from . import ablate, data, learn, rounding, seeds, spoil, train
     from .teacher import TeacherError
 
     torch.set_num_threads(1)
@@ -220,6 +225,9 @@ def main():
         if arguments.seed is not None:
             config = dataclasses.replace(config, seed=arguments.seed)
         root = train.data_set(arguments.data, config.name)
+        if arguments.command == "rounding":
+            rounding.run(arguments.preset, config, root, [pathlib.Path(out) for out in arguments.out], flags(arguments))
+            return
         does = whole_run if arguments.command == "train" else experiment if arguments.command in EXPERIMENTS else one_step
         does(arguments, config, root)
     except (presets.ConfigError, data.DataError, learn.KeepError, TeacherError) as error:

@@ -409,6 +409,10 @@ class Path(unittest.TestCase):
         arguments = [sys.executable, '-m', 'training', 'seeds', folder, folder / 'out']
         done = subprocess.run(arguments, env=kit.environment(), capture_output=True, text=True)
         self.assertRegex(done.stdout, r'\| sound\+picture \| [0-9.]+ \|.*\n(.*\n)+Seeds 1;')
+        arguments = [sys.executable, '-m', 'training', 'rounding', folder / 'tiny.ini', folder, folder / 'out', '--quick']
+        done = subprocess.run(arguments, env=kit.environment(), capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r'\| sound\+picture \| [0-9.]+ \| [0-9.]+ \| [0-9.]+ \| [+-][0-9.]+ \([+-][0-9.]+ to [+-][0-9.]+\) \| .* \|\n\nSeeds 1;')
         bits = [row['bits'] for row in json.loads((folder / 'out.run' / 'bits.json').read_text())['layers']]
         self.assertEqual(set(bits), {4, 8})
         self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
