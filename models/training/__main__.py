@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import importlib
 import pathlib
+import signal
 import sys
 import time
 
@@ -205,6 +206,7 @@ def main():
     from .teacher import TeacherError
 
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as Ctrl-C: processes side by side end with this one
     try:
         if arguments.command == "table":
             all_sizes(arguments)

@@ -5,9 +5,11 @@ import html.parser
 import json
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -418,6 +420,20 @@ class Path(unittest.TestCase):
         self.assertLessEqual(sum(path.stat().st_size for path in (folder / 'out').glob('*.tflite')), 10500)
         ensemble = [torch.load(folder / 'out.run' / path)['made_with']['seed'] for path in ('sound-held.pt', 'member-2/sound-held.pt')]
         self.assertEqual(ensemble, ['1', '1001'])
+
+    def test_a_run_that_is_terminated_leaves_no_process_behind(self):
+        arguments = [sys.executable, '-m', 'training', 'train', self.folder / 'tiny.ini', self.folder, self.folder / 'ended', '--quick']
+        whole = subprocess.Popen(arguments, env=kit.environment(), stdout=subprocess.DEVNULL)
+        children = pathlib.Path(f'/proc/{whole.pid}/task/{whole.pid}/children')
+        deadline = time.monotonic() + 60
+        while not (found := children.read_text().split()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertTrue(found, 'no training has begun')
+        whole.terminate()
+        self.assertEqual(whole.wait(60), 128 + signal.SIGTERM)
+        while any(pathlib.Path(f'/proc/{child}').exists() for child in found) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertFalse([child for child in found if pathlib.Path(f'/proc/{child}').exists()])
 
     def test_a_full_disk_is_told_and_what_was_trained_is_kept(self):
         for most_bytes, words in ((2000, 'File too large.*what was trained is kept'), (60000, None)):
