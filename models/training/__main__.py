@@ -92,14 +92,12 @@ def several(command):
 def experiment(arguments, config, root):
     """Commands that train many encoders to find something out."""
     out = pathlib.Path(arguments.out)
-    from .sizes import shortened
-
     out.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f".{arguments.command}", __package__)
     if arguments.command == "search":
         arguments.budget = {column: getattr(arguments, name) for name, column in LIMITS.items()}
         arguments.final_steps = arguments.final_steps or max(m.steps for m in config.modalities)
-    module.run(shortened(config, arguments.steps), root, out, arguments.seeds, say, arguments)
+    module.run(config.shortened(arguments.steps), root, out, arguments.seeds, say, arguments)
 
 
 def ablation(arguments, plan, root):
@@ -111,6 +109,7 @@ def ablation(arguments, plan, root):
     if arguments.only:
         ablate.run(plan, root, out, arguments.only, say)
         return
+    ablate.settle(plan, out)
     for names in ablate.stages(plan, out):
         train.side_by_side([["ablate", arguments.plan, str(root), str(out), "--only", name] for name in names])
     ablate.tell(plan, out, say)

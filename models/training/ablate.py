@@ -224,12 +224,13 @@ class Bench:
         found, true = self.said(model, cell.sees)
         theirs, _ = self.said(taught, cell.sees)
         wrong = theirs != true
+        sides = [evaluate.Side(None, *self.held[name][1:]) for name in cell.sees]
         n_parameters = sum(p.numel() for p in [*model.encoders.parameters(), *model.logits.parameters()])
         return {
             "accuracy": float((found == true).mean()),
             "n": len(true),
             "right": (found == true).astype(int).tolist(),
-            "groups": student.groups({name: self.held[name] for name in cell.sees}).tolist(),
+            "groups": evaluate.groups_of(sides, tuple(range(len(sides)))).tolist(),
             "teacher accuracy": float((~wrong).mean()),
             "inherited": float((found == theirs)[wrong].mean()) if wrong.any() else 0.0,
             "parameters": n_parameters,
@@ -305,9 +306,19 @@ def stages(plan: Plan, out: pathlib.Path) -> list:
     return [names for names in (teachers, list(groups)) if names]
 
 
+def settle(plan: Plan, out: pathlib.Path):
+    """KeepError if there are cells in @out that were made with other steps or pictures; more seeds and grids may come."""
+    learn.settle(out / "plan.json", {key: getattr(plan, key) for key in ("preset", "steps", "teacher_steps", "pictures")})
+
+
 def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, names: list, say):
-    """Teachers and groups of these names, as stages() has them."""
-    groups, bench = groups_of(plan, out), Bench(plan, root, out, say)
+    """Teachers and groups of these names, as stages() has them; ConfigError if there is none such."""
+    groups = groups_of(plan, out)
+    known = [f"teacher-{size}" for size in plan.teachers] + list(groups)
+    for name in names:
+        if name not in known:
+            raise presets.ConfigError(f"--only {name}: not left to do in this plan: {' '.join(known)}")
+    bench = Bench(plan, root, out, say)
     for name in names:
         if name.startswith("teacher-"):
             bench.teacher(name.removeprefix("teacher-"))

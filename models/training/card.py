@@ -83,7 +83,7 @@ def rounding(config, chosen: dict) -> str:
     layers, bytes_, bytes_8 = chosen["layers"], chosen["bytes"], chosen["bytes_8"]
     members = " and ".join(f"{m.ensemble} of {m.name}" for m in config.modalities)
     return (
-        f"{sum(layer['bits'] == 4 for layer in layers)} of {len(layers)} layers of the encoders have 4 bits: {bytes_:,} bytes, {percent(bytes_ / bytes_8)} of what 8 bits take. "
+        f"{sum(layer['bits'] == 4 for layer in layers)} of {len(layers)} layers of the encoders have 4 bits, for {bytes_:,} of {bytes_8:,} bytes by plan: {percent(bytes_ / bytes_8)} of what 8 bits take. "
         f"Float32 encoders that were followed while tuning: {members}.\n"
     )
 

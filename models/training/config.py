@@ -81,6 +81,12 @@ class Config:
                 return modality
         raise ConfigError(f"{self.name}: no [modality {name}]")
 
+    def shortened(self, steps) -> "Config":
+        """With so many steps for every encoder (None: its own)."""
+        if not steps:
+            return self
+        return dataclasses.replace(self, modalities=tuple(dataclasses.replace(m, steps=steps) for m in self.modalities))
+
 
 OURS = {"size", "stem", "blocks", "embedding", "steps", "batch", "rate", "decay", "drop", "mixup", "smooth", "balance"}
 OURS |= {"tune_steps", "tune_rate", "ensemble"}

@@ -157,8 +157,7 @@ def of_sets(fusion, modalities, sides: list) -> dict:
         p, truth = answers(fusion, sides, chosen)
         raw, _ = answers(fusion, sides, chosen, calibrated=False)
         bins, bins_raw = reliability(p, truth), reliability(raw, truth)
-        scarce = min(chosen, key=lambda i: len(torch.unique(sides[i].numbers)))
-        low, high = interval(p.argmax(1) == truth, groups_of(sides, chosen, scarce))
+        low, high = interval(p.argmax(1) == truth, groups_of(sides, chosen))
         found[named(modalities, chosen)] = {
             "accuracy": accuracy(p, truth),
             "n": len(truth),
@@ -183,8 +182,9 @@ def numbers_of(sides: list, chosen: tuple) -> np.ndarray:
     return np.array([[int(sides[i].numbers[windows[0]]) for i, windows in zip(chosen, items)] for _, items in pairs])
 
 
-def groups_of(sides: list, chosen: tuple, scarce: int) -> np.ndarray:
-    """Of each pair, the number of its example of the modality @scarce."""
+def groups_of(sides: list, chosen: tuple) -> np.ndarray:
+    """Of each pair, the number of its example of the scarcest modality: pairs with the same one are not independent."""
+    scarce = min(chosen, key=lambda i: len(torch.unique(sides[i].numbers)))
     return numbers_of(sides, chosen)[:, chosen.index(scarce)]
 
 

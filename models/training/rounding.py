@@ -64,9 +64,8 @@ def right(config, root: pathlib.Path, run: pathlib.Path) -> tuple:
         for chosen in fuse.sets_of(len(sides)):
             p, truth = evaluate.answers(fusion, sides, chosen)
             name = evaluate.named(config.modalities, chosen)
-            scarce = min(chosen, key=lambda i: len(torch.unique(sides[i].numbers)))
             found[kind, name] = (p.argmax(1) == truth).astype(float)
-            groups[name] = evaluate.groups_of(sides, chosen, scarce)
+            groups[name] = evaluate.groups_of(sides, chosen)
     return found, groups
 
 

@@ -49,7 +49,7 @@ def cell(out: pathlib.Path, size: str, modality, seed: int) -> pathlib.Path:
 
 def learned(preset: str, size: str, root: pathlib.Path, out: pathlib.Path, seeds: list, steps: int, say):
     """Train the encoders of one size that have no result in @out yet. @steps  None: the preset's."""
-    found = shortened(config.read(preset, size), steps)
+    found = config.read(preset, size).shortened(steps)
     learn.settle(out / f"{size}.json", {"preset": preset} | {m.name: encode.settings_of(m) for m in found.modalities})
     for seed in seeds:
         for modality in found.modalities:
@@ -57,13 +57,6 @@ def learned(preset: str, size: str, root: pathlib.Path, out: pathlib.Path, seeds
             if not path.exists():
                 result = train.tried(dataclasses.replace(found, seed=seed), root, out / path.stem, modality, lambda text: say(f"{path.stem}: {text}"))
                 learn.write(path, json.dumps(result | {"steps": modality.steps}, indent=1) + "\n")
-
-
-def shortened(config, steps):
-    """@config with so many steps (None: its own)."""
-    if not steps:
-        return config
-    return dataclasses.replace(config, modalities=tuple(dataclasses.replace(m, steps=steps) for m in config.modalities))
 
 
 def accuracy(out: pathlib.Path, size: str, modality, seeds: list) -> str:

@@ -133,10 +133,3 @@ def answers(model, held: dict, n_labels: int, batch: int = 256) -> np.ndarray:
 
 def truth(held: dict) -> np.ndarray:
     return np.array([label for label, _ in pairs_of([(labels, numbers) for _, labels, numbers in held.values()])])
-
-
-def groups(held: dict) -> np.ndarray:
-    """Of each pair, the number of its example of the scarcer modality: pairs with the same one are not independent."""
-    sides = [(labels, numbers) for _, labels, numbers in held.values()]
-    scarce = min(range(len(sides)), key=lambda i: len(torch.unique(sides[i][1])))
-    return np.array([int(sides[scarce][1][items[scarce][0]]) for _, items in pairs_of(sides)])

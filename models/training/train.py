@@ -122,6 +122,8 @@ def side_by_side(commands: list):
     finally:
         for process in running:
             process.terminate()
+        for process in running:
+            process.wait()
 
 
 def tried(config, root, run: pathlib.Path, modality, say) -> dict:

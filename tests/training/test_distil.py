@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data  # noqa: E402
-from training import ablate, config, distil, encode, networks, student, teacher, train  # noqa: E402
+from training import ablate, config, distil, encode, learn, networks, student, teacher, train  # noqa: E402
 
 
 def modality(name, kind, size):
@@ -310,6 +310,10 @@ class Grid(unittest.TestCase):
             self.assertIn('losses-nano-1: 1 cells', done.stdout + done.stderr)
             self.assertTrue(cells[0].exists())
             self.assertEqual(cells[1].read_text(), before)
+            with self.assertRaisesRegex(config.ConfigError, '--only losses-nano-1: not left to do in this plan: teacher-nano'):
+                ablate.run(plan, folder / 'tiny', folder / 'out', ['losses-nano-1'], said.append)
+            with self.assertRaisesRegex(learn.KeepError, 'made with other settings: steps was 3, now it is 4'):
+                ablate.settle(dataclasses.replace(plan, steps=4), folder / 'out')
 
     def test_students_side_by_side_have_the_gradients_of_one_alone(self):
         torch.manual_seed(1)
