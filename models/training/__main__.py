@@ -21,14 +21,17 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="training", description="Train a bundle from labelled sounds and pictures.")
     commands = top.add_subparsers(dest="command", required=True)
 
-    def command(name: str, text: str, *folders: str):
+    def command(name: str, text: str, *folders: str, without: tuple = ()):
         found = commands.add_parser(name, help=text, description=text)
         found.add_argument("preset", help="name of a preset (yard, digits) or an INI file")
         for folder in folders:
             found.add_argument(folder, help=FOLDERS[folder])
         found.add_argument("--size", help="nano, micro, small or base: of all encoders, instead of what the preset says")
-        found.add_argument("--seed", type=int, help="instead of the preset's")
-        found.add_argument("--quick", action="store_true", help="a few steps only: shows that the path works; the bundle knows nothing")
+        if "seed" not in without:
+            found.add_argument("--seed", type=int, help="instead of the preset's")
+        if "quick" not in without:
+            found.add_argument("--quick", action="store_true", help="a few steps only: shows that the path works; the bundle knows nothing")
+        found.set_defaults(**{flag: None for flag in without})
         return found
 
     whole = command("train", "Train everything and write the bundle.", "data")
@@ -47,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     command("allocate", "Measure what 4 bits cost in each layer, and give 4 or 8 bits to each.", "data", "run")
     command("frontier", "Write accuracy over bytes for good, random and bad choices of bits.", "data", "run")
     command("report", "Write calibration, robustness and plots of a finished run to report.html in it.", "data", "run")
-    rare = command("scarce", "What pre-training without labels is worth with 1, 10 and 100 % of the labels, and with 5 and 20 examples of each.", "data")
+    rare = command("scarce", "What pre-training without labels is worth with 1, 10 and 100 % of the labels, and with 5 and 20 examples of each.", "data", without=("seed",))
     rare.add_argument("out", help="folder of the cells, and of scarce.md")
     several(rare)
     best = command("search", "Search for a better network within a budget, with the engine as the judge, and compare it with the preset's own.", "data")
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     best.add_argument("--final-steps", type=int, help="of the comparison in the end; what the preset says")
     for name, column in LIMITS.items():
         best.add_argument(f"--{name}", type=int, help=f"most {column}; what the preset's own network has")
-    left = command("leftout", "Leave labels out in turns: what is answered to them, and how well they are learned from 5 and 20 examples.", "data")
+    left = command("leftout", "Leave labels out in turns: what is answered to them, and how well they are learned from 5 and 20 examples.", "data", without=("seed",))
     left.add_argument("out", help="folder of the turns, and of leftout.md")
     several(left)
     command("finish", "Make head and bundle of encoders that are trained.", "data", "run").add_argument("out")
@@ -69,14 +72,14 @@ def parser() -> argparse.ArgumentParser:
     bad.add_argument("data", help="SET/{audio,images}/{train,test}/LABEL/FILE")
     bad.add_argument("noise", help="folder of sounds to put behind: LABEL/FILE")
     bad.add_argument("out", help="folder of the spoilt set; must not be there yet")
-    bits = command("rounding", "Tell what 4 and 8 bits cost finished runs, pair by pair, beside float32.", "data")
+    bits = command("rounding", "Tell what 4 and 8 bits cost finished runs, pair by pair, beside float32.", "data", without=("seed",))
     bits.add_argument("out", nargs="+", help="bundles of finished runs that differ in --seed only")
     grid = commands.add_parser("ablate", help="Find out what distillation is worth.", description="Find out what distillation is worth.")
     grid.add_argument("plan", help="an INI file as ablations/yard.ini")
     grid.add_argument("data", help=FOLDERS["data"])
     grid.add_argument("out", help="folder of the cells, and of ablation.md")
     grid.add_argument("--only", nargs="+", metavar="NAME", help="these teachers and groups; what the whole command runs side by side")
-    cost = command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes; with DATA and OUT, train them all and add accuracy.")
+    cost = command("table", "Print parameters, multiply-adds, bytes, memory and time of the encoders in all sizes; with DATA and OUT, train them all and add accuracy.", without=("seed", "quick"))
     cost.add_argument("data", nargs="?", help=FOLDERS["data"])
     cost.add_argument("out", nargs="?", help="folder of the trainings, and of table.md")
     several(cost)
@@ -116,12 +119,13 @@ def ablation(arguments, plan, root):
 
 
 def all_sizes(arguments):
-    """The table of sizes; with DATA and OUT, and no --size, the sizes are trained side by side before."""
+    """The table of sizes, or of one; with DATA and OUT they are trained before, all of them side by side."""
     from . import config as presets
     from . import learn, sizes, train
 
+    one = (arguments.size,) if arguments.size else sizes.SIZES
     if not arguments.data:
-        print(sizes.table(arguments.preset))
+        print(sizes.table(arguments.preset, sizes=one))
         return
     if not arguments.out:
         raise presets.ConfigError("table: with DATA comes OUT, where the trainings go")
@@ -129,6 +133,7 @@ def all_sizes(arguments):
     out.mkdir(parents=True, exist_ok=True)
     if arguments.size:
         sizes.learned(arguments.preset, arguments.size, root, out, arguments.seeds, arguments.steps, say)
+        print(sizes.table(arguments.preset, out, arguments.seeds, one))
         return
     same = ["--seeds", *map(str, arguments.seeds), *(["--steps", str(arguments.steps)] if arguments.steps else [])]
     train.side_by_side([["table", arguments.preset, str(root), str(out), "--size", size, *same] for size in reversed(sizes.SIZES)])

@@ -78,12 +78,12 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, more: list, roo
     return text + "".join(f"\n{one}" for one in more if one)
 
 
-def rounding(config, chosen: dict) -> str:
-    """What got 4 bits. @chosen  bits.json, of allocate.write()."""
-    layers, bytes_, bytes_8 = chosen["layers"], chosen["bytes"], chosen["bytes_8"]
+def rounding(config, chosen: dict, bytes_: int) -> str:
+    """What got 4 bits. @chosen  bits.json, of allocate.write(); @bytes_  of the bundle's networks together."""
+    layers, bytes_8 = chosen["layers"], chosen["bytes_8"]
     members = " and ".join(f"{m.ensemble} of {m.name}" for m in config.modalities)
     return (
-        f"{sum(layer['bits'] == 4 for layer in layers)} of {len(layers)} layers of the encoders have 4 bits, for {bytes_:,} of {bytes_8:,} bytes by plan: {percent(bytes_ / bytes_8)} of what 8 bits take. "
+        f"{sum(layer['bits'] == 4 for layer in layers)} of {len(layers)} layers of the encoders have 4 bits, for {bytes_:,} of {bytes_8:,} bytes: {percent(bytes_ / bytes_8)} of what 8 bits take. "
         f"Float32 encoders that were followed while tuning: {members}.\n"
     )
 

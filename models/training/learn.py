@@ -126,11 +126,19 @@ def compare(path: pathlib.Path, found: dict, wanted: dict, what_to_do: str = "re
             raise KeepError(f"{path}: made with other settings: {key} was {found.get(key)}, now it is {wanted.get(key)}; {what_to_do}")
 
 
-def settle(path: pathlib.Path, facts: dict):
+def read(path: pathlib.Path) -> dict:
+    """What was written as JSON; KeepError if it is not that."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KeepError(f"{path}: damaged, or not of this kit ({error}); remove it to have it made anew") from error
+
+
+def settle(path: pathlib.Path, facts: dict, what_to_do: str = "name another OUT"):
     """Say in @path what the results beside it are made with; KeepError if some were made with something else."""
     facts = {key: str(value) for key, value in facts.items()}
     if path.exists():
-        compare(path, json.loads(path.read_text(encoding="utf-8")), facts, "name another OUT")
+        compare(path, read(path), facts, what_to_do)
     write(path, json.dumps(facts, indent=1) + "\n")
 
 

@@ -61,17 +61,17 @@ def learned(preset: str, size: str, root: pathlib.Path, out: pathlib.Path, seeds
 
 def accuracy(out: pathlib.Path, size: str, modality, seeds: list) -> str:
     """What learned() found."""
-    found = [json.loads(cell(out, size, modality, seed).read_text(encoding="utf-8")) for seed in seeds]
+    found = [learn.read(cell(out, size, modality, seed)) for seed in seeds]
     return f"{ablate.spread([one['accuracy'] for one in found])} of {found[0]['n']:,}; {found[0]['steps']:,} steps"
 
 
-def table(preset: str, out: pathlib.Path = None, seeds: list = ()) -> str:
-    """Markdown: one row for each size and modality of @preset. @out  where learned() has been, if accuracy is wanted."""
+def table(preset: str, out: pathlib.Path = None, seeds: list = (), sizes: tuple = SIZES) -> str:
+    """Markdown: one row for each of @sizes and modality of @preset. @out  where learned() has been, if accuracy is wanted."""
     check_program()
     columns = [*COLUMNS, *([f"accuracy, %, seeds {' '.join(map(str, seeds))}"] if out else [])]
     text = "| size | encoder | sees | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 3) + "|\n"
     with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
+        for size in sizes:
             for modality in config.read(preset, size).modalities:
                 sees = "x".join(map(str, (*modality.size, modality.channels)))
                 row = [f"{value:,}" for value in figures(modality, pathlib.Path(folder)).values()]

@@ -193,7 +193,8 @@ def finish(config, root, run, out: pathlib.Path, say) -> dict | None:
     figures = figures_of(config, root, encoders, fusion, labels, say)
     more = [unknown.markdown(answered)]
     if config.quantisation:
-        more.append(card.rounding(config, json.loads((run / "bits.json").read_text(encoding="utf-8"))))
+        n_bytes = sum((out / f"{name}.tflite").stat().st_size for name in graphs)
+        more.append(card.rounding(config, learn.read(run / "bits.json"), n_bytes))
     if figures:
         more += [card.certainty(figures), card.spoilt(figures)]
     card.write(out, config, graphs, found, more, root, say)

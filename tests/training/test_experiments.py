@@ -242,8 +242,7 @@ class Sizes(Tiny):
         self.learned(2)
         self.assertEqual(self.said, [])
         n = json.loads((self.folder / 'nano-picture-1.json').read_text())['n']
-        with unittest.mock.patch.object(sizes, 'SIZES', ('nano',)):
-            text = sizes.table(str(self.folder / 'tiny.ini'), self.folder, [1, 2])
+        text = sizes.table(str(self.folder / 'tiny.ini'), self.folder, [1, 2], ('nano',))
         self.assertRegex(text, rf'\| nano \| picture \| 24x24x3 \| .* \| [0-9.]+ ± [0-9.]+ of {n}; 2 steps \|')
 
     def test_trainings_with_other_steps_are_not_mixed(self):

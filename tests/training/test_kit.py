@@ -399,7 +399,7 @@ class Path(unittest.TestCase):
         self.assertIn('| sound+picture |', (folder / 'out' / 'CARD.md').read_text())
         self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| other labels, never trained on \| 4 \| [0-9.]+ % \|')
         self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\| sound is \| picture is \|.*\n(.*\n)+\| SNR 0 dB \| blur \|.*\n(.*\n)+In \d+ of these 21 conditions')
-        self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\d+ of \d+ layers of the encoders have 4 bits, for [0-9,]+ of [0-9,]+ bytes by plan: [0-9.]+ %.*: 2 of sound and 1 of picture')
+        self.assertRegex((folder / 'out' / 'CARD.md').read_text(), r'\d+ of \d+ layers of the encoders have 4 bits, for [0-9,]+ of [0-9,]+ bytes: [0-9.]+ %.*: 2 of sound and 1 of picture')
         self.assertRegex((folder / 'out' / 'bundle.ini').read_text(), r'(?s)\[calibration sound\]\ntemperature = [0-9.]+\nnone = [-0-9.]+\n\n\[calibration picture\]\ntemp[^n]*\n\n')
         self.assertNotRegex((folder / 'out' / 'bundle.ini').read_text(), 'pretrain|ensemble')
         self.assertTrue((folder / 'out.run' / 'sound.pretrained.pt').is_file())
