@@ -156,14 +156,16 @@ def flags(arguments) -> list:
 
 
 def whole_run(arguments, config, root):
-    from . import check, train
+    from . import check, rehearse, train
 
+    rehearse.run(config, arguments.preset, say)
     out = pathlib.Path(arguments.out or HERE / "runs" / config.name)
     run = out.with_name(out.name + ".run")
     run.mkdir(parents=True, exist_ok=True)
     root = train.cut_recordings(config, root, run, say)
     check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
     train.made_data(config, run, say)
+    train.settle(config, root, run)
     common = [arguments.preset, str(root), str(run), *flags(arguments)]
     common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
@@ -172,9 +174,10 @@ def whole_run(arguments, config, root):
 
 
 def one_step(arguments, config, root):
-    from . import allocate, check, encode, pretrain, train, tune
+    from . import allocate, check, encode, pretrain, rehearse, train, tune
 
     if arguments.command == "check":
+        rehearse.run(config, arguments.preset, say)
         check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
         return
     run = pathlib.Path(arguments.run)
@@ -198,7 +201,7 @@ def one_step(arguments, config, root):
             encode.train(stage.member(arguments.member), modality, modality.steps)
         else:
             source = stage if arguments.held or config.refit == "yes" else held(modality)
-            tune.tune(stage, source, modality, allocate.read(run / "bits.json", modality.name), modality.tune_steps)
+            tune.tune(stage, source, modality, allocate.read(run / "bits.json", modality.name, config.quantisation.budget_bytes))
 
 
 def main():
@@ -229,7 +232,7 @@ def main():
             return
         config = presets.read(arguments.preset, arguments.size, arguments.quick)
         if arguments.seed is not None:
-            config = dataclasses.replace(config, seed=arguments.seed)
+            config = dataclasses.replace(config, seed=presets.checked_seed(arguments.seed))
         root = train.data_set(arguments.data, config.name)
         if arguments.command == "rounding":
             rounding.run(arguments.preset, config, root, [pathlib.Path(out) for out in arguments.out], flags(arguments))

@@ -114,10 +114,11 @@ def write(path: pathlib.Path, items: list, chosen: list, facts: dict):
     learn.write(path, json.dumps(facts | {"layers": rows}, indent=1) + "\n")
 
 
-def read(path: pathlib.Path, modality: str) -> dict:
-    """layer -> bits."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["layers"]
-    return {row["layer"]: row["bits"] for row in rows if row["modality"] == modality}
+def read(path: pathlib.Path, modality: str, budget_bytes: int) -> dict:
+    """layer -> bits. KeepError if they were chosen for another budget."""
+    found = learn.read(path)
+    learn.compare(path, {"budget_bytes": found.get("budget_bytes")}, {"budget_bytes": budget_bytes})
+    return {row["layer"]: row["bits"] for row in found["layers"] if row["modality"] == modality}
 
 
 def as_csv(rows: list) -> str:

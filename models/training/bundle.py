@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from . import config as presets
 from . import integer, tflite
 from .graph import Graph
 
@@ -40,35 +41,11 @@ def section(title: str, keys: dict) -> str:
     return f"[{title}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) + "\n"
 
 
-NOT_IN_MANIFEST = {
-    "other",
-    "other_held",
-    "reject",
-    "pretrain",
-    "pretrain_steps",
-    "teacher",
-    "follow",
-    "contrast",
-    "mix",
-    "snr_db",
-    "noise",
-    "room",
-    "dark",
-    "blur",
-    "flip",
-    "turn",
-    "padding",
-    "background",
-    "blank",
-    "cut",
-}  # keys of the preset that only training reads
-
-
 def manifest(config, fusion) -> str:
     """bundle.ini."""
     text = section("bundle", {"format": 1} | config.bundle)
     for modality in config.modalities:
-        keys = {key: value for key, value in modality.keys.items() if key not in NOT_IN_MANIFEST}
+        keys = {key: value for key, value in modality.keys.items() if key not in presets.TRAINING}
         kind = keys.pop("kind")
         text += section(f"modality {modality.name}", {"kind": kind, "encoder": f"{modality.name}.tflite"} | keys)
     text += section("head", {"file": "head.tflite", "labels": "labels.txt"} | config.head)

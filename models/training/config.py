@@ -41,7 +41,7 @@ class Modality:
 
     @property
     def channels(self) -> int:
-        return 3 if self.keys.get("colour") == "rgb" else 1
+        return 3 if self.kind == "picture" and self.keys.get("colour", "rgb") == "rgb" else 1
 
     @property
     def size(self) -> tuple:
@@ -88,8 +88,79 @@ class Config:
         return dataclasses.replace(self, modalities=tuple(dataclasses.replace(m, steps=steps) for m in self.modalities))
 
 
-OURS = {"size", "stem", "blocks", "embedding", "steps", "batch", "rate", "decay", "drop", "mixup", "smooth", "balance"}
-OURS |= {"tune_steps", "tune_rate", "ensemble"}
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """What a key may be that only training reads. A number has @least and @most."""
+
+    least: float = None
+    most: float = None
+    whole: bool = False
+    choices: tuple = ()
+    kind: str = None  # of modalities that may have it; None: any
+
+    def check(self, text: str, kind: str):
+        """ValueError if @text is not that, for a modality of @kind."""
+        if self.kind not in (None, kind):
+            raise ValueError(f"is only for {self.kind}s")
+        if self.choices and text not in self.choices:
+            raise ValueError(f"not one of {', '.join(self.choices)}")
+        if self.least is None:
+            return
+        try:
+            fits = self.least <= (int(text) if self.whole else float(text)) <= self.most
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f"must be a {'whole number' if self.whole else 'number'} from {self.least:g} to {self.most:g}")
+
+
+MOST_STEPS = 10_000_000
+SHARE = Key(0, 1)
+OURS = {  # fields of Modality, and what they are made of
+    "size": Key(),
+    "stem": Key(),
+    "blocks": Key(),
+    "embedding": Key(EMBEDDINGS[0], EMBEDDINGS[-1], whole=True),
+    "steps": Key(1, MOST_STEPS, whole=True),
+    "batch": Key(2, 65536, whole=True),  # one example has no spread to normalise by
+    "rate": Key(1e-9, 1),
+    "decay": SHARE,
+    "drop": Key(0, 0.95),
+    "mixup": SHARE,
+    "smooth": Key(0, 0.95),
+    "balance": SHARE,
+    "tune_steps": Key(1, MOST_STEPS, whole=True),
+    "tune_rate": Key(1e-9, 1),
+    "ensemble": Key(1, 100, whole=True),
+}
+TRAINING = OURS | {  # what training reads and the bundle does not have
+    "pretrain": Key(choices=("no", "patches", "clusters")),
+    "pretrain_steps": Key(1, MOST_STEPS, whole=True),
+    "teacher": Key(),
+    "follow": Key(0, 1000),
+    "contrast": Key(0, 1000),
+    "other": Key(kind="sound"),
+    "other_held": Key(kind="sound"),
+    "reject": Key(0, 1000, kind="sound"),
+    "mix": Key(0, 1, kind="sound"),
+    "snr_db": Key(-60, 100, kind="sound"),
+    "noise": Key(0, 1, kind="sound"),
+    "room": Key(0, 1, kind="sound"),
+    "flip": Key(choices=("yes", "no"), kind="picture"),
+    "turn": Key(0, 180, kind="picture"),
+    "padding": Key(choices=("reflection", "zeros", "border"), kind="picture"),
+    "background": Key(0, 1, kind="picture"),
+    "blank": Key(0, 1, kind="picture"),
+    "cut": Key(0, 1, kind="picture"),
+    "dark": Key(0, 1, kind="picture"),
+    "blur": Key(0, 1, kind="picture"),
+}
+NEEDED = {  # keys that the kit cannot do without; the engine looks at them (rehearse.py)
+    "sound": ("window_ms", "hop_ms", "features", "frame_ms", "step_ms", "bands", "low_hz", "high_hz", "floor"),
+    "picture": ("size_px",),
+}
+SECTIONS = {"bundle": None, "training": {"seed", "refit", "none"}, "quantisation": {"budget_bytes", "follow", "teachers"}, "extra": {"make"}}
+SECTIONS |= {"head": None, "detector": None, "modality": None}  # title's first word -> keys; None: the engine knows
 
 
 def parsed(path) -> configparser.ConfigParser:
@@ -109,14 +180,21 @@ def size_keys(size: str, kind: str) -> dict:
 
 def read_modality(path: str, section, size: str, quick: bool) -> Modality:
     """@size  in place of what the section says of the encoder; None: as the section says."""
-    name = section.name.split(maxsplit=1)[1]
+    name = section.name.partition(" ")[2]
     try:
+        if name == "head" or not all(c.isalnum() or c in "-_" for c in name):
+            raise ValueError("a modality's name has letters, digits, - and _, and is not head: it becomes a file's")
         if section["kind"] not in KINDS:
             raise ValueError(f"kind = {section['kind']}: not one of {', '.join(KINDS)}")
         chosen = size or section.get("size")
         if chosen:  # what is written beside `size =` wins over it; what is asked for by --size wins over that
             keys = size_keys(chosen, section["kind"])
             section.update(keys if size else {key: value for key, value in keys.items() if key not in section})
+        for key in ("steps", "stem", "blocks", *NEEDED[section["kind"]]):
+            section[key]  # KeyError
+        for key, rule in TRAINING.items():
+            if key in section:
+                check_key(key, section[key], rule, section["kind"])
         steps = section.getint("steps")
         if quick and "pretrain" in section:
             section["pretrain_steps"] = str(QUICK_STEPS)
@@ -132,28 +210,50 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             mixup=section.getfloat("mixup", 0.0),
             smooth=section.getfloat("smooth", 0.05),
             balance=section.getfloat("balance", 0.5),
-            tune_steps=QUICK_STEPS if quick else section.getint("tune_steps", steps // 4),
+            tune_steps=QUICK_STEPS if quick else section.getint("tune_steps", max(1, steps // 4)),
             tune_rate=section.getfloat("tune_rate", 1e-3),
             ensemble=section.getint("ensemble", 1),
             keys={key: value for key, value in section.items() if key not in OURS},
         )
-        if modality.ensemble < 1:
-            raise ValueError(f"ensemble = {modality.ensemble}: at least 1")
         if section["kind"] == "sound" and section.getint("rate_hz", RATE_HZ) != RATE_HZ:
             raise ValueError(f"rate_hz = {section['rate_hz']}: the daemon resamples every microphone to {RATE_HZ}; files may have any rate")
-        if section.get("pretrain", "no") not in ("no", "patches", "clusters"):
-            raise ValueError(f"pretrain = {section['pretrain']}: not one of no, patches, clusters")
+        if section["kind"] == "sound" and section["features"] != "logmel":
+            raise ValueError(f"features = {section['features']}: the kit trains on logmel")
+        if section["kind"] == "sound" and not 0 < section.getfloat("floor") <= 1:
+            raise ValueError(f"floor = {section['floor']}: must be above 0, at most 1")
         if "teacher" in section and not pathlib.Path(section["teacher"]).exists():
             raise ValueError(f"teacher = {section['teacher']}: not there")
-        if modality.shape.embedding not in EMBEDDINGS:
-            raise ValueError(f"embedding = {modality.shape.embedding}: not from {EMBEDDINGS[0]} to {EMBEDDINGS[-1]}")
         if min(modality.size) < 1:
             raise ValueError("nothing is left of the input")
         return modality
     except KeyError as error:
         raise ConfigError(f"{path}: [{section.name}]: no key {error}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ZeroDivisionError) as error:
         raise ConfigError(f"{path}: [{section.name}]: {error}") from error
+
+
+def check_key(name: str, text: str, rule: Key, kind: str):
+    try:
+        rule.check(text, kind)
+    except ValueError as error:
+        raise ValueError(f"{name} = {text}: {error}") from error
+
+
+def check_sections(path: str, ini):
+    """ConfigError if there are sections, or keys in those of the kit, that nothing reads."""
+    for title in ini.sections():
+        word, _, name = title.partition(" ")
+        if word not in SECTIONS or (name and word not in ("modality", "detector")) or (not name and word == "modality"):
+            raise ConfigError(f"{path}: [{title}]: no such section; there are {', '.join(f'[{one}]' for one in SECTIONS)}, with names [modality NAME] and [detector LABEL]")
+        unknown = set(ini[title]) - SECTIONS[word] if SECTIONS[word] is not None else ()
+        for key in sorted(unknown):
+            raise ConfigError(f"{path}: [{title}]: no key {key}; there are {', '.join(sorted(SECTIONS[word]))}")
+
+
+def checked_seed(seed: int) -> int:
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"seed = {seed}: must be from 0 to {2**31 - 1}")
+    return seed
 
 
 def read_quantisation(path: str, ini):
@@ -188,11 +288,12 @@ def read(name: str, size: str = None, quick: bool = False) -> Config:
     path = pathlib.Path(name) if name.endswith(".ini") else PRESETS / f"{name}.ini"
     try:
         ini = parsed(path)
-        seed = ini.getint("training", "seed", fallback=1)
+        seed = checked_seed(ini.getint("training", "seed", fallback=1))
         none = ini.getboolean("training", "none", fallback=False)
     except (OSError, ValueError, configparser.Error) as error:
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.ini")))
         raise ConfigError(f"{path}: {error}; the presets are {known}") from error
+    check_sections(str(path), ini)
     sections = [ini[section] for section in ini.sections() if section.startswith("modality ")]
     modalities = tuple(read_modality(str(path), section, size, quick) for section in sections)
     if not 1 <= len(modalities) <= MOST_MODALITIES:

@@ -123,9 +123,14 @@ def settings_of(modality) -> dict:
     return {key: str(value) for key, value in (settings | modality.keys).items() if not key.startswith("tune_") and key != "ensemble"}
 
 
-def made_with(stage: Stage, modality) -> dict:
-    """What a checkpoint depends on; with other values it is of no use."""
-    return settings_of(modality) | {"seed": str(stage.config.seed), "labels": " ".join(stage.labels), "held out": str(stage.parts)}
+def made_with(stage: Stage, modality, bits: dict = None) -> dict:
+    """What a checkpoint depends on; with other values it is of no use. @bits  of a tuned encoder's layers; None: a float one."""
+    facts = settings_of(modality) | {"seed": str(stage.config.seed), "labels": " ".join(stage.labels), "held out": str(stage.parts)}
+    if bits is None:
+        return facts
+    tuned = {"tune_steps": modality.tune_steps, "tune_rate": modality.tune_rate, "ensemble": modality.ensemble}
+    tuned |= {"follow": stage.config.quantisation.follow, "teachers": " ".join(stage.config.quantisation.teachers)}
+    return facts | {"bits": bits} | {key: str(value) for key, value in tuned.items()}
 
 
 def elsewhere(stage: Stage, modality, run: pathlib.Path) -> Stage:
@@ -171,7 +176,7 @@ def train(stage: Stage, modality, steps: int):
 def keep(stage: Stage, modality, suffix: str, model, n_targets: int, calibration: torch.Tensor, bits: dict = None):
     """@bits  of a tuned encoder's layers; None: a float one."""
     state = {"model": model.state_dict(), "labels": stage.labels, "n_targets": n_targets, "calibration": calibration}
-    learn.save(path_of(stage, modality, suffix), state | {"bits": bits, "made_with": made_with(stage, modality)})
+    learn.save(path_of(stage, modality, suffix), state | {"bits": bits, "made_with": made_with(stage, modality, bits)})
 
 
 @dataclasses.dataclass
@@ -205,6 +210,13 @@ class Trained:
         return self.rounded().graph(self.modality.name, (self.modality.channels, *self.modality.size))
 
 
+def blank(modality) -> quantise.Encoder:
+    """One of 8 bits that knows nothing."""
+    torch.manual_seed(1)
+    encoder = networks.Encoder(modality.channels, modality.shape).eval()
+    return quantise.Encoder(encoder, *input_parameters(modality)).eval().observe(torch.rand(8, modality.channels, *modality.size))
+
+
 def input_parameters(modality) -> tuple:
     if modality.kind == "picture":
         return PIXEL_SCALE, PIXEL_ZERO_POINT
@@ -213,9 +225,11 @@ def input_parameters(modality) -> tuple:
 
 def load(stage: Stage, modality, suffix: str = "pt", any_settings: bool = False) -> Trained:
     """@any_settings  of another run: only what it sees and answers must be the same."""
-    wanted = made_with(stage, modality)
-    state = learn.restore(path_of(stage, modality, suffix), None if any_settings else wanted)
-    if any_settings:
+    state = learn.restore(path_of(stage, modality, suffix), None)
+    wanted = made_with(stage, modality, state.get("bits"))
+    if not any_settings:
+        learn.compare(path_of(stage, modality, suffix), state["made_with"], wanted)
+    else:
         for key in ("labels", *(key for key in modality.keys if key in FRONT_END)):
             learn.compare(path_of(stage, modality, suffix), {key: state["made_with"].get(key)}, {key: wanted[key]})
         modality = dataclasses.replace(modality, shape=networks.Shape.read(state["made_with"]["shape"]))

@@ -33,8 +33,10 @@ class Shape:
             return int(channels), int(stride or 1)
 
         first, stride = item(stem)
-        return Shape(first, stride, tuple(item(text) for text in blocks.split()), embedding)
-
+        rest = tuple(item(text) for text in blocks.split())
+        if not rest or min(first, stride, *(value for block in rest for value in block)) < 1:
+            raise ValueError(f"stem = {stem}, blocks = {blocks}: at least one block, and channels and strides of at least 1")
+        return Shape(first, stride, rest, embedding)
 
     def __str__(self) -> str:
         """As a preset would say it; read() understands it."""

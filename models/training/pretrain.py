@@ -12,7 +12,6 @@ Labels are never looked at. The result is where encode.train() begins.
 import dataclasses
 import pathlib
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional

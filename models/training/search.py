@@ -4,7 +4,7 @@
 Regularised evolution (Real et al., arXiv 1802.01548): the first networks are random, then the best of a few drawn from the last ones is
 changed in one place. Each is planned and run by the engine before it is trained; what does not fit is not trained. Training is short: it
 ranks, no more. In the end the best and the preset's own network are trained longer with several seeds, beside each other. Every trial is
-a file of its own in OUT; a search that was stopped goes on, and finds what it would have found.
+a file of its own in OUT; a search that was stopped goes on.
 """
 
 import dataclasses

@@ -11,9 +11,7 @@ import pathlib
 import subprocess
 import tempfile
 
-import torch
-
-from . import ablate, card, config, encode, learn, networks, quantise, tflite, train
+from . import ablate, card, config, encode, learn, tflite, train
 
 SIZES = ("nano", "micro", "small", "base")
 COLUMNS = ("parameters", "multiply-adds", "bytes, 8 bits", "bytes, 4 bits", "arena bytes", "microseconds")
@@ -27,10 +25,7 @@ def check_program():
 
 def figures(modality, folder: pathlib.Path, ms: int = 1000) -> dict:
     """Column -> figure of one encoder; memory and time are those of 8 bits. @ms  so long it is timed."""
-    torch.manual_seed(1)
-    model = networks.Encoder(modality.channels, modality.shape).eval()
-    size = (modality.channels, *modality.size)
-    encoder = quantise.Encoder(model, *encode.input_parameters(modality)).eval().observe(torch.rand(8, *size))
+    encoder, size = encode.blank(modality), (modality.channels, *modality.size)
     graph = encoder.graph(modality.name, size)
     path = folder / "encoder.tflite"
     path.write_bytes(tflite.model(graph))

@@ -9,6 +9,7 @@ learned of the head are weights, biases and temperatures, which go over to them.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ import time
 
 import torch
 
-from . import bundle, card, data, encode, evaluate, fuse, learn, pretrain, recordings, report, unknown
+from . import allocate, bundle, card, data, encode, evaluate, fuse, learn, pretrain, recordings, report, unknown
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"sound": 5, "picture": 10}  # one in so many is held out
@@ -96,6 +97,32 @@ def result_of(run: pathlib.Path, job: list) -> pathlib.Path:
     if "--member" in job:
         run = run / f"member-{job[-1]}"
     return run / f"{job[1]}-{'held' if '--held' in job else 'all'}.{'tuned.pt' if job[0] == 'tune' else 'pt'}"
+
+
+def settle(config, root: pathlib.Path, run: pathlib.Path):
+    """KeepError if what is in @run already was made from other examples or with other settings: said before anything is trained."""
+    digest = hashlib.sha256()
+    for modality in config.modalities:
+        stage = stage_of(config, root, run, modality, False, lambda _: None)
+        for kind in encode.found(stage, modality):
+            for example in kind:
+                digest.update(pathlib.Path(example.path).read_bytes() + example.group.encode() + str(example.label).encode())
+    learn.settle(run / "examples.json", {"examples to train on": digest.hexdigest()}, f"remove {run} to train anew, or name another OUT")
+    for stage_jobs in jobs_of(config):
+        for job in stage_jobs:
+            if result_of(run, job).exists():
+                settle_job(config, root, run, job)
+
+
+def settle_job(config, root: pathlib.Path, run: pathlib.Path, job: list):
+    command, *name = job
+    if command == "allocate":
+        allocate.read(run / "bits.json", "", config.quantisation.budget_bytes)
+    elif command in ("encoder", "tune"):
+        modality = config.modality(name[0])
+        stage = stage_of(config, root, run, modality, "--held" in job, lambda _: None)
+        member = int(job[-1]) if "--member" in job else 1
+        encode.load(stage.member(member), modality, "tuned.pt" if command == "tune" else "pt")
 
 
 def steps(jobs: list, common: list, run: pathlib.Path):

@@ -12,7 +12,6 @@ import pathlib
 import statistics
 
 import torch
-from torch.nn import functional
 
 from . import ablate, allocate, distil, encode, fuse, learn, tflite
 
@@ -71,7 +70,7 @@ class Budget:
         """allocate.measure(), or what it found before for the same encoder."""
         path, encoder = stage.run / f"{modality.name}.sensitivity.json", digest(stage, modality)
         if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = learn.read(path)
             if found["encoder"] == encoder:
                 return [allocate.Item(**row) for row in found["layers"]]
         stage.say(f"{modality.name}: what does 4 bits cost in each of {len(model.encoder.layers)} layers?")
@@ -111,7 +110,7 @@ def frontier(config, stage_of, path, say):
     lie beside it as JSON, so that a run that was stopped goes on.
     """
     budget, points = Budget(config, stage_of), path.with_suffix(".json")
-    found = json.loads(points.read_text(encoding="utf-8")) if points.is_file() else {}
+    found = learn.read(points) if points.is_file() else {}
     rows = found["rows"] if found.get("encoders") == budget.encoders else {}
     n_points = len(BUDGET_SHARES) * (2 + RANDOM_CHOICES)
     figures_of = functools.cache(lambda name, bits: held_figures(budget, config.modality(name), dict(bits)))
@@ -187,7 +186,7 @@ def following(models: list, weight: float, **how):
     return loss_of
 
 
-def tune(stage, source, modality, bits: dict, steps: int):
+def tune(stage, source, modality, bits: dict):
     """
     Train on with rounded weights and activations; the result lies at encode.path_of(..., "tuned.pt").
     @source  the stage whose float encoder is the beginning.
@@ -200,11 +199,13 @@ def tune(stage, source, modality, bits: dict, steps: int):
     if n_targets != model.logits.out_features:
         raise encode.data.DataError(f"{encode.path_of(source, modality, 'pt')}: has {model.logits.out_features} targets, not {n_targets}")
 
+    steps = modality.tune_steps
+
     def before(step: int):
         model.encoder.set_ranges(moves=step < steps // 2)
 
     checkpoint = encode.path_of(stage, modality, "tuned.checkpoint")
-    made_with = encode.made_with(stage, modality) | {"bits": bits, "tune_steps": steps, "tune_rate": modality.tune_rate, "ensemble": modality.ensemble}
+    made_with = encode.made_with(stage, modality, bits)
     settings = learn.Settings(steps, modality.tune_rate, modality.decay, modality.drop, stage.config.seed, made_with)
     judge = encode.judge_of(modality, kept, len(stage.labels))
     say = lambda text: stage.say(f"{modality.name}, tuned: {text}")

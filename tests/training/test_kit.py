@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import tap  # noqa: E402
 import torch  # noqa: E402
 from made import PRESET, made_data, made_others  # noqa: E402
-from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, report, tflite, train, tune  # noqa: E402
+from training import allocate, card, config, flat, graph, integer, learn, networks, quantise, rehearse, report, tflite, train, tune  # noqa: E402
 
 try:
     from tflite_micro import runtime
@@ -384,10 +384,10 @@ class Path(unittest.TestCase):
         cls.trained = cls.kit('train', 'out')
 
     @classmethod
-    def kit(cls, command, *paths, most_bytes=None):
+    def kit(cls, command, *paths, preset='tiny.ini', most_bytes=None):
         """@most_bytes  no file can become larger: what a full disk looks like."""
         limit = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))) if most_bytes else None
-        arguments = [sys.executable, '-m', 'training', command, cls.folder / 'tiny.ini', cls.folder, *(cls.folder / path for path in paths), '--quick']
+        arguments = [sys.executable, '-m', 'training', command, cls.folder / preset, cls.folder, *(cls.folder / path for path in paths), '--quick']
         return subprocess.run(arguments, env=kit.environment(), capture_output=True, text=True, preexec_fn=limit)
 
     def test_labelled_files_become_a_bundle_that_the_engine_opens(self):
@@ -443,6 +443,27 @@ class Path(unittest.TestCase):
             self.assertRegex(done.stderr, words or '^')
         self.assertEqual((self.folder / 'again' / 'sound.tflite').read_bytes(), (self.folder / 'out' / 'sound.tflite').read_bytes())
 
+    def test_a_finished_run_is_not_taken_for_one_with_other_settings_or_examples(self):
+        before = (self.folder / 'tiny.ini').read_text()
+        for new, words in ((before.replace('budget_bytes = 10500', 'budget_bytes = 10400'), 'bits.json: made with other settings: budget_bytes was 10500, now it is 10400'),
+                           (before.replace('ensemble = 2', 'ensemble = 3\ntune_rate = 2e-3'), 'sound-held.tuned.pt: made with other settings: tune_rate was 0.001, now it is 0.002'),
+                           (before.replace('[quantisation]', '[quantisation]\nfollow = 2'), 'follow was 1.0, now it is 2.0'),
+                           (before.replace('reject = 0.5', 'reject = 0.4'), 'sound.*: reject was 0.5, now it is 0.4')):
+            (self.folder / 'other.ini').write_text(new)
+            done = self.kit('train', 'out', preset='other.ini')
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertRegex(done.stderr, words)
+            self.assertNotIn('[####', done.stdout)
+        one = self.folder / 'tiny' / 'images' / 'train' / 'high' / '0.png'
+        was = one.read_bytes()
+        try:
+            one.write_bytes((one.parent / '1.png').read_bytes())
+            done = self.kit('train', 'out')
+        finally:
+            one.write_bytes(was)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stderr, r'made with other settings: examples to train on was .*; remove .*out.run to train anew')
+
     def test_the_frontier_is_written_and_goes_on_where_it_was(self):
         run, said = self.folder / 'out.run', []
         chosen = config.read(str(self.folder / 'tiny.ini'), quick=True)
@@ -481,12 +502,37 @@ class Presets(unittest.TestCase):
         self.refused(PRESET.replace('stem = 4/2', 'stem = four', 1), 'modality sound.*four')
         self.refused(PRESET.replace('blocks = 8/2 8', '', 1), 'modality sound.*no key .blocks')
         self.refused(PRESET.replace('kind = sound', 'kind = smell'), 'smell.*sound, picture')
-        self.refused(PRESET.replace('embedding = 16', 'embedding = 8'), 'embedding = 8: not from 16 to 64')
+        self.refused(PRESET.replace('embedding = 16', 'embedding = 8'), 'embedding = 8: must be a whole number from 16 to 64')
         self.refused(PRESET.replace('budget_bytes = 10500', 'budget_bytes = small'), 'quantisation.*small')
         self.refused(PRESET.replace('refit = no', 'refit = maybe'), 'refit = maybe: not one of yes, tune, no')
         self.refused(PRESET.replace('refit = no', 'seed = one'), 'one')
+        self.refused(PRESET.replace('refit = no', 'seed = -3'), 'seed = -3: must be from 0')
+        self.refused(PRESET.replace('refit = no', 'sede = 3'), r'\[training\]: no key sede; there are none, refit, seed')
+        self.refused(PRESET.replace('[quantisation]', '[quantization]'), r'\[quantization\]: no such section')
+        self.refused(PRESET.replace('[modality sound]', '[modality ../sound]'), 'letters, digits')
+        self.refused(PRESET.replace('hop_ms = 250', ''), "no key 'hop_ms'")
+        for key, value, words in (('steps', '0', 'whole number from 1'), ('steps', '40\nbatch = 1', 'batch = 1: must'), ('steps', '40\nrate = nan', 'rate = nan: must'),
+                                  ('steps', '40\ndrop = 2', 'drop = 2: must'), ('stem', '0', 'at least 1'), ('stem', '8/0', 'at least 1'), ('blocks', '', 'at least one block'),
+                                  ('steps', '40\ndark = 0.1', 'dark = 0.1: is only for pictures'), ('steps', '40\nnoise = loud', 'noise = loud: must'),
+                                  ('step_ms', '0', 'zero'), ('features', 'mfcc', 'features = mfcc: the kit trains on logmel'), ('floor', '0', 'floor = 0: must')):
+            before = next(line for line in PRESET.splitlines() if line.startswith(key + ' ='))
+            self.refused(PRESET.replace(before, f'{key} = {value}', 1), words)
         self.refused(PRESET, 'size = huge: the sizes of a sound are nano, micro, small, base', size='huge')
         self.refused('[bundle]\nname = empty\n', '0 sections.*1 to 4')
+
+    def test_what_the_engine_would_refuse_is_told_before_training(self):
+        def rehearsed(text):
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder) / 'preset.ini'
+                path.write_text(text)
+                rehearse.run(config.read(str(path)), 'preset.ini', self.fail)
+
+        rehearsed(PRESET + '[detector high]\non = 0.8\n')
+        for before, after, words in (('unknown = 0.3', 'unknown = abc', r'bundle.ini:\d+: \[head\] unknown = abc'), ('on = 0.6', 'on = 7', 'on = 7'), ('on = 0.6', 'onn = 0.6', 'onn'),
+                                     ('licence = MIT', '', 'licence'), ('crop = centre-square', 'crop = round', 'crop = round'), ('low_hz = 80', 'low_hz = 7500', 'low_hz'),
+                                     ('steps = 40', 'steps = 40\nsmoth = 0.05', 'smoth: no such key')):
+            with self.subTest(after), self.assertRaisesRegex(config.ConfigError, f'(?s)preset.ini: the engine would refuse.*{words}'):
+                rehearsed(PRESET.replace(before, after, 1))
 
     def test_every_size_has_more_parameters_than_the_one_before(self):
         before = {'sound': 0, 'picture': 0}
