@@ -17,8 +17,8 @@ def program() -> str:
 
 def evaluation(out: pathlib.Path, root: pathlib.Path, say):
     """What `lookout-model eval` finds on test, or None if that cannot be run."""
-    if not (root / "audio" / "test").is_dir() or not os.access(program(), os.X_OK):
-        say(f"no figures of the test split in the card: {program()} or a test split is missing")
+    if not os.access(program(), os.X_OK):
+        say(f"no figures of the test split in the card: {program()} is missing")
         return None
     done = subprocess.run(
         [program(), "eval", str(out), str(root), "--split", "test", "--json"], capture_output=True, text=True

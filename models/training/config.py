@@ -298,6 +298,9 @@ def read(name: str, size: str = None, quick: bool = False) -> Config:
     modalities = tuple(read_modality(str(path), section, size, quick) for section in sections)
     if not 1 <= len(modalities) <= MOST_MODALITIES:
         raise ConfigError(f"{path}: {len(modalities)} sections [modality NAME]; a bundle has 1 to {MOST_MODALITIES}")
+    make = ini.get("extra", "make", fallback=None)
+    if make is not None and not (PRESETS.parent / make).is_file():
+        raise ConfigError(f"{path}: [extra] make = {make}: there is no such script in {PRESETS.parent}")
     return Config(
         name=ini.get("bundle", "name", fallback=path.stem),
         bundle=dict(ini["bundle"]) if "bundle" in ini else {},

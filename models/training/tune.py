@@ -129,7 +129,7 @@ def frontier(config, stage_of, path, say):
             say(f"{learn.bar(len(rows), n_points)} {choice}: {rows[key]['bytes']} bytes")
     learn.write(path, allocate.as_csv(list(rows.values())))
     learn.write(path.with_suffix(".md"), frontier_table(list(rows.values()), [m.name for m in config.modalities]))
-    say(f"{path}: {len(rows)} points")
+    say(f"{path}: {len(rows)} points; `report` puts them into report.html")
 
 
 def frontier_table(rows: list, names: list) -> str:

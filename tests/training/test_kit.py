@@ -507,6 +507,7 @@ class Presets(unittest.TestCase):
         self.refused(PRESET.replace('refit = no', 'refit = maybe'), 'refit = maybe: not one of yes, tune, no')
         self.refused(PRESET.replace('refit = no', 'seed = one'), 'one')
         self.refused(PRESET.replace('refit = no', 'seed = -3'), 'seed = -3: must be from 0')
+        self.refused(PRESET + '[extra]\nmake = nothere.py\n', 'make = nothere.py: there is no such script')
         self.refused(PRESET.replace('refit = no', 'sede = 3'), r'\[training\]: no key sede; there are none, refit, seed')
         self.refused(PRESET.replace('[quantisation]', '[quantization]'), r'\[quantization\]: no such section')
         self.refused(PRESET.replace('[modality sound]', '[modality ../sound]'), 'letters, digits')
