@@ -247,4 +247,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ImportError as error:  # of the front end's library, where nothing is built
+        sys.exit(f"training: {error}")

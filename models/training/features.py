@@ -7,11 +7,11 @@ import numpy as np
 
 from . import frontend
 
-RATE_HZ = frontend.RATE_HZ
+RATE_HZ, MOST_S, MOST_SIDE_PX = frontend.RATE_HZ, frontend.MOST_S, frontend.MOST_SIDE_PX
 
 
 def samples(path: str) -> np.ndarray:
-    """A sound file as int16 [n] at 16 kHz, mono."""
+    """A sound file as int16 [n] at 16 kHz, mono; what stands after MOST_S seconds is left out."""
     return frontend.read_sound(path)
 
 

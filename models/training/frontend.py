@@ -14,7 +14,7 @@
 
 The recipes are in pipeline/mel.h and pipeline/picture.h. Build first (`meson setup build &&
 ninja -C build`); the library is build/pipeline/liblookout-features.so, or wherever
-LOOKOUT_FEATURES points. Needs numpy.
+LOOKOUT_FEATURES points; ImportError if there is none. Needs numpy.
 """
 
 import ctypes
@@ -25,6 +25,8 @@ import numpy
 
 API_VERSION = 2
 RATE_HZ = 16000
+MOST_S = 60  # of a sound file, if nobody asks for more
+MOST_SIDE_PX = 8192  # of a picture; FRAME_SIDE_MAX_PX of pipeline/pixels.h
 
 _KINDS = {"logmel": 0, "mfcc": 1}
 _NORMALISE = {"none": 0, "peak": 1}
@@ -75,10 +77,10 @@ def _load():
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
-        raise SystemExit(f"{path}: {error}; build it with `meson setup build && ninja -C build`, "
-                         "or set LOOKOUT_FEATURES") from error
+        raise ImportError(f"{path}: {error}; build it with `meson setup build && ninja -C build`, "
+                          "or set LOOKOUT_FEATURES") from error
     if library.lookout_features_version() != API_VERSION:
-        raise SystemExit(f"{path}: made for another version of frontend.py; build it again")
+        raise ImportError(f"{path}: made for another version of frontend.py; build it again")
 
     size, handle, i32 = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int32
     pointer = ctypes.c_void_p
@@ -113,7 +115,7 @@ _library = _load()
 ERROR_BYTES = 384
 
 
-def read_sound(path, max_s=60):
+def read_sound(path, max_s=MOST_S):
     """A WAV, FLAC or Ogg file as int16 [n] mono at 16 kHz, mixed and resampled as the daemon does.
 
     What stands after `max_s` seconds is left out."""

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Data that would spoil the result is refused before an hour is spent on it, with a sentence for each thing."""
 import io
+import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import kit
 
@@ -16,7 +20,7 @@ import soundfile  # noqa: E402
 import tap  # noqa: E402
 from PIL import Image  # noqa: E402
 from made import PRESET, made_data, made_others  # noqa: E402
-from training import check, config, data, features, recordings, spoil, train  # noqa: E402
+from training import check, config, data, features, frontend, label, recordings, spoil, train  # noqa: E402
 
 
 class Data(unittest.TestCase):
@@ -174,6 +178,31 @@ class Recordings(unittest.TestCase):
         content = (folder / 'gate.mjpeg').read_bytes()
         self.assertEqual(len(recordings.frames(content, 'x')), 60)
         self.assertEqual(len(recordings.frames(content[:-30], 'x')), 59)
+
+
+class Commands(unittest.TestCase):
+    """As they are called, where they end before any training."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name) / 'own'
+        (self.root.parent / 'tiny.ini').write_text(PRESET)
+
+    record = Recordings.record
+
+    def refused(self, command, *arguments, **changed):
+        done = subprocess.run([sys.executable, '-m', 'training', command, self.root.parent / 'tiny.ini', self.root, *arguments],
+                              env=kit.environment() | changed, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertNotIn('Traceback', done.stderr)
+        return done.stderr
+
+    def test_a_front_end_that_is_not_there_is_told(self):
+        text = self.refused('check', LOOKOUT_FEATURES='/nowhere.so')
+        self.assertRegex(text, '^training: /nowhere.so: .*; build it with `meson setup build')
+        with unittest.mock.patch.dict(os.environ, LOOKOUT_FEATURES='/nowhere.so'), self.assertRaises(ImportError):
+            frontend._load()
 
 
 class Spoilt(unittest.TestCase):
