@@ -4,6 +4,7 @@
 import collections
 import hashlib
 import pathlib
+import re
 
 import numpy as np
 import soundfile
@@ -13,7 +14,10 @@ from . import data, features
 
 LEAST_RECORDINGS, FEW_RECORDINGS = 8, 30  # of a label: fewer are refused; told
 LEAST_MS = 50  # of a sound
-MOST_TOLD = 20
+EDGE = 10 * features.RATE_HZ // 1000  # samples that the resampler's filter changes at both ends
+LOST = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # what libsndfile logs of a WAV file
+STREAMED_BYTES = 0x7FFF0000  # so much, or more, says who did not know how much would come
+MOST_TOLD, FEW_NAMES = 20, 3
 MOST_LABELS, MOST_LABEL_BYTES = 64, 63  # of a bundle, docs/bundle.md
 
 
@@ -24,7 +28,9 @@ class Findings:
 
 def look_at_sound(path: str, modality, found: Findings):
     try:
-        pcm, rate_hz = features.samples(path), soundfile.info(path).samplerate
+        pcm, info = features.samples(path), soundfile.info(path)
+        rate_hz, floats = info.samplerate, info.subtype in ("FLOAT", "DOUBLE")
+        used = soundfile.read(path, features.MOST_S * rate_hz, dtype="float32")[0] if floats else pcm
     except (OSError, RuntimeError) as error:
         text = str(error)
         found.wrong.append(text if path in text else f"{path}: {text}")
@@ -33,19 +39,39 @@ def look_at_sound(path: str, modality, found: Findings):
         found.wrong.append(f"{path}: {1000 * len(pcm) // features.RATE_HZ} ms of sound; at least {LEAST_MS} are needed")
     elif not np.any(pcm):
         found.wrong.append(f"{path}: nothing but digital silence")
+    elif not np.ptp(pcm[EDGE:-EDGE]):
+        found.wrong.append(f"{path}: all samples have the same value")
+    if not np.isfinite(used).all():
+        found.wrong.append(f"{path}: has samples that are infinite or no numbers")
+    look_at_length(path, info, found)
     if rate_hz < 2 * float(modality.keys["high_hz"]):
         found.odd.append(f"{path}: sampled at {rate_hz} Hz, so nothing above {rate_hz // 2} Hz; the preset looks up to {modality.keys['high_hz']} Hz")
+
+
+def look_at_length(path: str, info, found: Findings):
+    """What is not heard of a sound. @info  of soundfile."""
+    if info.duration > features.MOST_S:
+        found.odd.append(f"{path}: {info.duration:.1f} s of sound, of which only the first {features.MOST_S} are used; cut it into pieces")
+    lost = LOST.search(info.extra_info)
+    if lost and int(lost[1]) < STREAMED_BYTES:
+        found.odd.append(f"{path}: cut off; {int(lost[2]):,} of {int(lost[1]):,} bytes of sound are there, {info.duration:.2f} s")
 
 
 def look_at_picture(path: str, modality, found: Findings):
     try:
         with Image.open(path) as image:
-            image.load()
-            size = image.size
+            size, deep = image.size, ";16" in str(image.tile) or image.mode in ("I", "F")
+            blank = all(low == high for low, high in image.convert("RGB").getextrema())
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         text = str(error)
         found.wrong.append(text if path in text else f"{path}: {text}")
         return
+    if deep:
+        found.wrong.append(f"{path}: more than 8 bits a channel; save it with 8")
+    if max(size) > features.MOST_SIDE_PX:
+        found.wrong.append(f"{path}: {size[0]}x{size[1]} pixels; a side has at most {features.MOST_SIDE_PX}")
+    if blank:
+        found.odd.append(f"{path}: all of one colour")
     if size[0] < modality.size[1] or size[1] < modality.size[0]:
         found.odd.append(f"{path}: {size[0]}x{size[1]} pixels, smaller than the {modality.keys['size_px']} that the network sees")
 
@@ -61,6 +87,13 @@ def check_labels(labels: list, found: Findings):
     for label in labels:
         if label == "unknown" or "]" in label or not label.isprintable() or len(label.encode()) > MOST_LABEL_BYTES:
             found.wrong.append(f"label {label!r}: a bundle cannot have it; docs/bundle.md tells what labels may be")
+
+
+def check_only_tested(root: pathlib.Path, kind: str, labels: list, found: Findings):
+    folder = root / data.FOLDERS[kind] / "test"
+    for label in data.names_in(folder):
+        if label not in labels and (folder / label).is_dir():
+            found.odd.append(f"{folder / label}: left out, for train has no label {label}")
 
 
 def check_detectors(config, labels: list, found: Findings):
@@ -88,6 +121,28 @@ def check_groups(examples: dict, labels: list, kind: str, parts: int, found: Fin
         one = (e for e in examples["train"] if e.label == i)
         if n >= LEAST_RECORDINGS and not any(data.held_out(e, parts) for e in one):
             found.odd.append(f"label {label}: none of its {kind} recordings is held out, so the head does not see it; more would help")
+
+
+def check_table(root: pathlib.Path, kind: str, examples: list, others: list, found: Findings):
+    """Of audio.csv or images.csv, if there is one: rows and files that do not find each other."""
+    table, source = root / f"{data.FOLDERS[kind]}.csv", data.recordings(root, kind)
+    if not table.is_file():
+        return
+    used = {data.row_of(e.path, source) for e in [*examples, *others]}
+    without = [data.name_of(e) for e in examples if not data.row_of(e.path, source)]
+    unused = [file for file in source if file not in used]
+    if len(without) == len(examples):
+        form = f"a name with its suffix, or a path as {data.FOLDERS[kind]}/train/LABEL/FILE"
+        found.wrong.append(f"{table}: no row has a file of this set and its recording; file is {form}")
+        return
+    if unused:
+        found.odd.append(f"{table}: {len(unused)} rows name no file of this set: {few(unused)}")
+    if without:
+        found.odd.append(f"{table}: {len(without)} files have no recording there and count as one each: {few(without)}")
+
+
+def few(names: list) -> str:
+    return ", ".join(names[:FEW_NAMES]) + (" ..." if len(names) > FEW_NAMES else "")
 
 
 def check_copies(examples: dict, digests: dict, labels: list, found: Findings):
@@ -124,8 +179,9 @@ def check(root: pathlib.Path, config, parts: dict) -> Findings:
         examples = {"train": data.examples(root, kind, "train", labels), "test": []}
         if (root / data.FOLDERS[kind] / "test").is_dir():
             examples["test"] = data.examples(root, kind, "test", labels)
-        digests = {}
-        for example in [*examples["train"], *examples["test"], *everything_other(root, modality, len(labels))]:
+            check_only_tested(root, kind, labels, found)
+        digests, others = {}, everything_other(root, modality, len(labels))
+        for example in [*examples["train"], *examples["test"], *others]:
             try:
                 digests[example.path] = hashlib.sha256(pathlib.Path(example.path).read_bytes()).digest()
             except OSError as error:
@@ -133,6 +189,7 @@ def check(root: pathlib.Path, config, parts: dict) -> Findings:
                 continue
             LOOK[kind](example.path, modality, found)
         check_other_held(root, modality, found)
+        check_table(root, kind, [*examples["train"], *examples["test"]], others, found)
         check_groups(examples, labels, kind, parts[kind], found)
         check_copies(examples, digests, labels, found)
     return found

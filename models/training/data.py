@@ -13,6 +13,7 @@ from PIL import Image
 from . import features
 
 FOLDERS = {"sound": "audio", "picture": "images"}
+MOST_PARTS = 4  # of the path of a file in a table: audio/train/LABEL/FILE
 
 
 class DataError(Exception):
@@ -35,6 +36,22 @@ def by_bytes(names):
     return sorted(names, key=os.fsencode)
 
 
+def names_in(folder: pathlib.Path) -> list:
+    """What is in @folder, by bytes."""
+    names = by_bytes(os.listdir(folder))
+    for name in names:
+        check_name(folder, name)
+    return names
+
+
+def check_name(folder: pathlib.Path, name: str):
+    """DataError if it is not UTF-8: no table and no message could hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{folder}: the name {os.fsencode(name)} is not UTF-8; rename it") from error
+
+
 def labels_of(root: pathlib.Path, kinds) -> list:
     """Labels that every kind of @kinds has training examples of."""
     found = []
@@ -42,7 +59,7 @@ def labels_of(root: pathlib.Path, kinds) -> list:
         folder = root / FOLDERS[kind] / "train"
         if not folder.is_dir():
             raise DataError(f"{folder}: not there; a data set is laid out as SET/{FOLDERS[kind]}/train/LABEL/FILE")
-        found.append({entry.name for entry in folder.iterdir() if entry.is_dir()})
+        found.append({name for name in names_in(folder) if (folder / name).is_dir()})
     for kind, names in zip(kinds, found):
         missing = set.union(*found) - names
         if missing:
@@ -51,15 +68,32 @@ def labels_of(root: pathlib.Path, kinds) -> list:
 
 
 def recordings(root: pathlib.Path, kind: str) -> dict:
-    """File name -> source recording, from audio.csv or images.csv where there is one."""
-    table = root / f"{FOLDERS[kind]}.csv"
+    """
+    File -> source recording, from audio.csv or images.csv where there is one. A file is there as the table has it: by its name,
+    or by its path, of which the last parts are kept, at most audio/train/LABEL/FILE. Rows without a recording are left out.
+    """
+    table, found = root / f"{FOLDERS[kind]}.csv", {}
     if not table.is_file():
-        return {}
+        return found
     try:
-        with open(table, encoding="utf-8", newline="") as file:
-            return {row["file"]: row["source_recording"] for row in csv.DictReader(file)}
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, restval="")
+            for row in rows:
+                path, source = pathlib.PurePosixPath(row["file"].strip().replace("\\", "/")), row["source_recording"].strip()
+                key = "/".join(path.parts[-MOST_PARTS:])
+                if source and found.setdefault(key, source) != source:
+                    advice = f"a path, as {FOLDERS[kind]}/train/LABEL/FILE, tells files apart"
+                    raise DataError(f"{table}:{rows.line_num}: {key} is of recording {source} here, of {found[key]} before; {advice}")
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: not a table with the columns file and source_recording ({error})") from error
+        raise DataError(f"{table}: not a table with the columns file and source_recording, in UTF-8 and with commas ({error})") from error
+    return found
+
+
+def row_of(path: str, source: dict) -> str | None:
+    """The file of @source, from recordings(), that @path is; the longest one."""
+    parts = path.split("/")
+    tails = ("/".join(parts[-n:]) for n in range(MOST_PARTS, 0, -1))
+    return next((tail for tail in tails if tail in source), None)
 
 
 def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
@@ -67,10 +101,10 @@ def examples(root: pathlib.Path, kind: str, split: str, labels: list) -> list:
     found = []
     for index, label in enumerate(labels):
         folder = root / FOLDERS[kind] / split / label
-        names = by_bytes(os.listdir(folder)) if folder.is_dir() else []
+        names = names_in(folder) if folder.is_dir() else []
         if not names:
             raise DataError(f"{folder}: no examples")
-        found += [Example(str(folder / name), index, source.get(name, name)) for name in names]
+        found += [Example(str(folder / name), index, source.get(row_of(str(folder / name), source), name)) for name in names]
     return found
 
 
@@ -83,17 +117,17 @@ def others(root: pathlib.Path, keys: dict, first: int, heard: bool = True) -> li
     if not folder or not (root / folder).is_dir():
         return []
     found = []
-    chosen = [label for label in by_bytes(os.listdir(root / folder)) if (label in held) != heard]
+    chosen = [label for label in names_in(root / folder) if (label in held) != heard]
     for index, label in enumerate(chosen):
         inside = root / folder / label
-        found += [Example(str(inside / name), first + index, name) for name in by_bytes(os.listdir(inside))]
+        found += [Example(str(inside / name), first + index, name) for name in names_in(inside)]
     return found
 
 
 def nothing(root: pathlib.Path, kind: str) -> list:
     """Examples in SET/{audio,images}/none that show or say nothing that was asked for: label -1."""
     folder = root / FOLDERS[kind] / "none"
-    return [Example(str(folder / name), -1, name) for name in by_bytes(os.listdir(folder))] if folder.is_dir() else []
+    return [Example(str(folder / name), -1, name) for name in names_in(folder)] if folder.is_dir() else []
 
 
 def share_of(example: Example) -> float:
@@ -123,7 +157,7 @@ def pictures(found: list, modality) -> np.ndarray:
         try:
             with Image.open(example.path) as image:
                 pixels = np.asarray(image.convert("RGB"))
-        except OSError as error:
+            out[i] = features.shrink(pixels, (rows, columns), modality.channels, modality.keys.get("crop", "none"))
+        except (OSError, ValueError) as error:
             raise DataError(f"{example.path}: {error}") from error
-        out[i] = features.shrink(pixels, (rows, columns), modality.channels, modality.keys.get("crop", "none"))
     return np.ascontiguousarray(out.transpose(0, 3, 1, 2))

@@ -68,6 +68,84 @@ class Data(unittest.TestCase):
         self.assertIn('copy.png: the same file as', text)
         self.assertNotIn('tuesday', text)
 
+    def table(self, *rows, name='audio.csv', encoding='utf-8'):
+        (self.root / name).write_text('\n'.join(['file,source_recording', *rows]) + '\n', encoding=encoding)
+
+    def odd(self) -> str:
+        said = []
+        check.run(self.root, self.config, train.PARTS, said.append)
+        return '\n'.join(said)
+
+    def test_files_of_a_recording_are_found_by_their_paths_and_by_excels_tables(self):
+        for row in ('audio/{}/high/{}.wav', '{}/high/{}.wav', '/home/me/tiny/audio/{}/high/{}.wav'):
+            self.table(*(f'{row.format(split, i)},monday' for split, i in (('train', 1), ('test', 2))), encoding='utf-8-sig')
+            self.assertIn('recording monday: in train and in test', self.wrong(), row)
+        self.table('train/high/1.wav,monday', 'test/high/1.wav,tuesday')
+        groups = {pathlib.Path(e.path).relative_to(self.root / 'audio').as_posix(): e.group for split in ('train', 'test') for e in data.examples(self.root, 'sound', split, ['high', 'low'])}
+        self.assertEqual([groups[f'{split}/{label}/1.wav'] for split, label in (('train', 'high'), ('test', 'high'), ('train', 'low'))], ['monday', 'tuesday', '1.wav'])
+
+    def test_a_table_that_says_nothing_of_the_files_is_refused(self):
+        for rows in (('1,monday', '2,monday'), ('sound/1.wav/,monday',), ('1.wav',), ('1.wav,', ',monday'), ()):
+            self.table(*rows)
+            self.assertIn('audio.csv: no row has a file of this set and its recording', self.wrong(), rows)
+        self.table('1.wav,monday', '2.wav,tuesday', '1.wav,sunday')
+        self.assertIn('audio.csv:4: 1.wav is of recording sunday here, of monday before', self.wrong())
+
+    def test_rows_and_files_that_do_not_find_each_other_are_told(self):
+        self.table('3.png,monday', *(f'{i}.png,' for i in range(4, 24)), 'lost.png,monday', '0.png', name='images.csv')
+        for folder in ('train/low', 'test/low', 'test/high'):
+            (self.root / 'images' / folder / '3.png').unlink()
+        said = self.odd()
+        self.assertIn('images.csv: 1 rows name no file of this set: lost.png\n', said)
+        self.assertIn('images.csv: 52 files have no recording there and count as one each: high/0.png, high/1.png, high/10.png ...', said)
+        self.assertIn('only 24 picture recordings', said)
+
+    def test_a_label_that_only_test_has_is_told(self):
+        shutil.copytree(self.root / 'audio/test/high', self.root / 'audio/test/cow')
+        self.assertIn('audio/test/cow: left out, for train has no label cow', self.odd())
+
+    def test_names_that_are_not_utf_8_are_refused(self):
+        odd = os.fsdecode(b'caf\xe9')
+        (self.sounds / '1.wav').rename(self.sounds / odd)
+        self.assertIn("high: the name b'caf\\xe9' is not UTF-8", self.wrong())
+        self.sounds.rename(self.sounds.with_name(odd))
+        self.assertIn("audio/train: the name b'caf\\xe9' is not UTF-8", self.wrong())
+
+    def test_sound_that_is_not_heard_is_told(self):
+        rng = np.random.default_rng(1)
+        soundfile.write(self.sounds / '1.wav', rng.normal(0, 0.1, 61 * 16000), 16000)
+        (self.sounds / '2.wav').write_bytes((self.sounds / '2.wav').read_bytes()[:20044])
+        streamed = (self.sounds / '3.wav').read_bytes()
+        (self.sounds / '3.wav').write_bytes(streamed[:40] + b'\xff' * 4 + streamed[44:])
+        said = self.odd()
+        self.assertIn('high/1.wav: 61.0 s of sound, of which only the first 60 are used', said)
+        self.assertRegex(said, 'high/2.wav: cut off; 20,000 of 32,000 bytes of sound are there, 0.6[23] s')
+        self.assertNotIn('3.wav', said)
+
+    def test_samples_that_say_nothing_are_refused(self):
+        noise = np.random.default_rng(1).normal(0, 0.1, 16000)
+        for i, bad in enumerate((np.nan, np.inf)):
+            soundfile.write(self.sounds / f'{i}.wav', np.where(np.arange(16000) == 9, bad, noise), 16000, subtype='FLOAT')
+        soundfile.write(self.sounds / '2.wav', np.full(44100, 0.3), 44100)
+        text = self.wrong()
+        self.assertIn('3 things are wrong', text)
+        for words in ('high/0.wav: has samples that are', 'high/1.wav: has samples that are', 'high/2.wav: all samples have the same value'):
+            self.assertIn(words, text)
+
+    def test_pictures_that_would_not_be_seen_as_they_are_are_refused(self):
+        deep = np.random.default_rng(1).integers(0, 65536, (40, 40)).astype(np.uint16)
+        Image.fromarray(deep).save(self.pictures / '0.png')
+        Image.new('RGB', (8193, 20)).save(self.pictures / '1.png')
+        text = self.wrong()
+        self.assertIn('high/0.png: more than 8 bits a channel', text)
+        self.assertIn('high/1.png: 8193x20 pixels; a side has at most 8192', text)
+        with self.assertRaisesRegex(data.DataError, '1.png: no plan from 8193x20'):
+            data.pictures([data.Example(str(self.pictures / '1.png'), 0, '1.png')], self.config.modality('picture'))
+
+    def test_pictures_of_one_colour_are_told(self):
+        Image.new('RGB', (40, 40), (9, 0, 200)).save(self.pictures / '1.png')
+        self.assertIn('high/1.png: all of one colour', self.odd())
+
     def test_other_labels_that_are_held_out_are_not_trained_on(self):
         made_others(self.root)
         keys = {'other': 'audio-other', 'other_held': 'hiss'}
