@@ -24,9 +24,9 @@ class LabelError(Exception):
 
 
 def read(path: pathlib.Path) -> list:
-    """Rows of pairs.csv as dicts, times as whole numbers of ms (None: no such file)."""
+    """Rows of pairs.csv as dicts, times as whole numbers of ms (None: no such file); `line` is where a row stands."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
             if tuple(table.fieldnames or ()) != COLUMNS:
                 raise LabelError(f"{path}: the first line must be {','.join(COLUMNS)}")
@@ -39,6 +39,7 @@ def parsed(path, line: int, row: dict) -> dict:
     try:
         if None in row or None in row.values():
             raise ValueError(f"not {len(COLUMNS)} columns")
+        row |= {"label": row["label"].strip(), "line": line}
         for side in ("sound", "picture"):
             row[f"{side}_start_ms"] = int(row[f"{side}_start_ms"]) if row[side] else None
         row["duration_ms"] = int(row["duration_ms"])
@@ -64,7 +65,7 @@ def write(path: pathlib.Path, rows: list):
     part = path.with_suffix(".part")
     try:
         with open(part, "w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            table = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
             table.writeheader()
             table.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
         os.replace(part, path)
@@ -124,7 +125,7 @@ def audacity(path: pathlib.Path) -> list:
     """A label track: begin, end in seconds and the label, by tabs. Lines that begin with \\ hold frequencies and say nothing here."""
     found = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f"{path}: {error}") from error
     for number, line in enumerate(lines, 1):

@@ -6,7 +6,9 @@ nearest to its end. Both have the same name, so that whoever pairs examples by t
 recorded together. Splits go by recording.
 """
 
+import csv
 import hashlib
+import itertools
 import pathlib
 import shutil
 import wave
@@ -17,6 +19,8 @@ MARKER, SOI, EOI, SOS, COM = 0xFF, 0xD8, 0xD9, 0xDA, 0xFE
 TIME_COMMENT = b"lookout-time-ns="
 TEST_PARTS = 5  # one recording in so many is for test, if nobody says
 BYTES = 2  # a sample
+DRIFT_MS = 250  # a sound may have ended so much before the clock says
+LASTS_MS = 1000  # what the last picture shows; as long as the others, if they come more seldom
 SUFFIXES = {"sound": "wav", "picture": "jpg"}
 
 
@@ -71,8 +75,9 @@ class Sound:
         try:
             with wave.open(str(path)) as file:
                 self.rate_hz, self.samples = file.getframerate(), file.readframes(file.getnframes())
-                if file.getnchannels() != 1 or file.getsampwidth() != BYTES:
+                if file.getnchannels() != 1 or file.getsampwidth() != BYTES or not self.rate_hz:
                     raise wave.Error("not mono with 16 bits, as lookoutctl records")
+                self.end_ms = 1000 * len(self.samples) // (BYTES * self.rate_hz)
         except (OSError, EOFError, wave.Error) as error:
             raise data.DataError(f"{path}: {error}") from error
 
@@ -93,6 +98,8 @@ class Pictures:
             raise data.DataError(f"{path}: {error.strerror}") from error
         if not self.frames or any(time is None for time, _ in self.frames):
             raise data.DataError(f"{path}: no pictures with times of capture, as lookoutctl records them")
+        last_ms = (self.frames[-1][0] - self.frames[0][0]) // 1_000_000
+        self.end_ms = last_ms + max(LASTS_MS, last_ms // max(len(self.frames) - 1, 1))
 
     def write(self, path: pathlib.Path, at_ms: int):
         at_ns = self.frames[0][0] + at_ms * 1_000_000
@@ -103,6 +110,7 @@ def split_of(table: pathlib.Path, rows: list) -> str:
     said = {row["split"] for row in rows} - {""}
     if len(said) > 1:
         raise data.DataError(f"{table}: in train and in test; a whole recording belongs to one side")
+    data.check_name(table.parent.parent, table.parent.name)
     by_name = hashlib.sha256(table.parent.name.encode()).digest()[0] % TEST_PARTS == 0
     return said.pop() if said else ("test" if by_name else "train")
 
@@ -112,7 +120,7 @@ def cut(root: pathlib.Path, out: pathlib.Path, piece_ms: int, kinds: set) -> int
     Examples of all recordings below @root into @out, laid out as a data set. Returns the number of pieces.
     @kinds  what every piece must have: sound, picture.
     """
-    part, n, names = out.with_name(out.name + ".part"), 0, []
+    part, names = out.with_name(out.name + ".part"), {}
     shutil.rmtree(part, ignore_errors=True)
     for table in found_in(root):
         try:
@@ -120,27 +128,64 @@ def cut(root: pathlib.Path, out: pathlib.Path, piece_ms: int, kinds: set) -> int
         except label.LabelError as error:
             raise data.DataError(str(error)) from error
         split, opened = split_of(table, rows), {}
+        check_overlaps(table, rows, piece_ms)
         for row in rows:
+            where = f"{table}:{row['line']}"
             missing = [kind for kind in sorted(kinds) if not row[kind]]
             if missing:
-                raise data.DataError(f"{table}: {row['label']} has no {missing[0]} with it")
+                raise data.DataError(f"{where}: {row['label']} has no {missing[0]} with it")
             for kind, reader in (("sound", Sound), ("picture", Pictures)):
                 if kind in kinds and row[kind] not in opened:
                     opened[row[kind]] = reader(table.parent / row[kind])
+            check_times(where, row, opened, piece_ms, kinds)
             for start in range(0, max(row["duration_ms"] - piece_ms, 0) + 1, piece_ms):
-                name = f"{table.parent.name}-{label.clock(row) + start:09d}"
+                name = name_of(table, row, start)
+                if name in names:
+                    at_s = (label.clock(row) + start) / 1000
+                    raise data.DataError(f"{where}: {row['label']} at {at_s:.3f} s is in line {names[name][1]}, too; take one away")
                 write_piece(part, split, row, name, opened, start, piece_ms, kinds)
-                names.append((name, table.parent.name))
-                n += 1
-    if n == 0:
+                names[name] = table.parent.name, row["line"]
+    if not names:
         raise data.DataError(f"{root}: no labelled recordings; `./dev label RECORDING` marks them")
     for kind in kinds:
         suffix = SUFFIXES[kind]
-        lines = [f"{name}.{suffix},{recording}\n" for name, recording in names]
-        (part / f"{data.FOLDERS[kind]}.csv").write_text("file,source_recording\n" + "".join(lines), encoding="utf-8")
+        with open(part / f"{data.FOLDERS[kind]}.csv", "w", encoding="utf-8", newline="") as file:
+            written = csv.writer(file, lineterminator="\n")
+            written.writerow(("file", "source_recording"))
+            written.writerows((f"{name}.{suffix}", recording) for name, (recording, _) in names.items())
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
-    return n
+    return len(names)
+
+
+def name_of(table: pathlib.Path, row: dict, start: int) -> str:
+    """RECORDING-SOUND-PICTURE-TIME: of several microphones or cameras, each has its own."""
+    files = [str(pathlib.Path(row[kind]).with_suffix("")).replace("/", "-") for kind in ("sound", "picture") if row[kind]]
+    return "-".join([table.parent.name, *files, f"{label.clock(row) + start:09d}"])
+
+
+def check_times(where: str, row: dict, opened: dict, piece_ms: int, kinds: set):
+    """A stretch is in its files: every piece of it has half of its sound at least."""
+    n_ms = row["duration_ms"]
+    if not n_ms:
+        raise data.DataError(f"{where}: {row['label']} lasts 0 ms")
+    drift_ms = min(DRIFT_MS, piece_ms // 2, n_ms // 2)
+    for kind in kinds:
+        end_ms = row[f"{kind}_start_ms"] + n_ms
+        if end_ms > opened[row[kind]].end_ms + drift_ms:
+            there_ms = opened[row[kind]].end_ms
+            raise data.DataError(f"{where}: {row['label']} ends at {end_ms / 1000:.3f} s of {row[kind]}, which ends at {there_ms / 1000:.3f} s")
+
+
+def check_overlaps(table: pathlib.Path, rows: list, piece_ms: int):
+    """Two labels for one time: an example has one. What overlaps by less than half a piece was not marked exactly."""
+    for one, other in itertools.combinations(rows, 2):
+        if (one["sound"], one["picture"]) != (other["sound"], other["picture"]) or one["label"] == other["label"]:
+            continue
+        first, last = max(label.clock(one), label.clock(other)), min(label.clock(row) + row["duration_ms"] for row in (one, other))
+        if last - first > piece_ms / 2:
+            both = f"{other['label']} here and {one['label']} in line {one['line']}; an example has one label"
+            raise data.DataError(f"{table}:{other['line']}: {first / 1000:.3f} to {last / 1000:.3f} s is {both}")
 
 
 def write_piece(part, split: str, row: dict, name: str, opened: dict, start: int, piece_ms: int, kinds: set):

@@ -223,14 +223,19 @@ class Recordings(unittest.TestCase):
     def test_labelled_stretches_become_pieces_of_what_was_recorded_together(self):
         self.record('monday', ['0,gate.mjpeg,200,5000,,', '1000,gate.mjpeg,1200,2500,dog,train'])
         n, files = self.cut()
-        self.assertEqual((n, files), (2, ['audio.csv', 'audio/train/dog/monday-000001000.wav', 'audio/train/dog/monday-000002000.wav',
-                                         'images.csv', 'images/train/dog/monday-000001000.jpg', 'images/train/dog/monday-000002000.jpg']))
+        self.assertEqual((n, files), (2, ['audio.csv', 'audio/train/dog/monday-mic-gate-000001000.wav', 'audio/train/dog/monday-mic-gate-000002000.wav',
+                                         'images.csv', 'images/train/dog/monday-mic-gate-000001000.jpg', 'images/train/dog/monday-mic-gate-000002000.jpg']))
         out = self.root.parent / 'cut'
         pcm, rate_hz = soundfile.read(out / files[1], dtype='int16')
         self.assertEqual((rate_hz, len(pcm), pcm[0], pcm[-1]), (16000, 16000, 1000, 1999))
         with Image.open(out / files[4]) as image:  # at 1.2 + 1 s: the 22nd picture
             self.assertAlmostEqual(image.getpixel((9, 9))[0], 4 * 22, delta=3)
-        self.assertEqual(data.recordings(out, 'picture')['monday-000001000.jpg'], 'monday')
+        self.assertEqual(data.recordings(out, 'picture')['monday-mic-gate-000001000.jpg'], 'monday')
+
+    def test_a_recording_may_have_a_comma_in_its_name(self):
+        self.record('monday, rain', []).joinpath('pairs.csv').write_text(','.join(label.COLUMNS) + '\n"monday, rain",mic.wav,0,gate.mjpeg,0,1000,dog,train\n')
+        self.cut()
+        self.assertEqual(data.recordings(self.root.parent / 'cut', 'sound'), {'monday, rain-mic-gate-000000000.wav': 'monday, rain'})
 
     def test_recordings_that_are_damaged_or_not_labelled_are_told(self):
         folder = self.record('monday', ['0,gate.mjpeg,0,5000,,'])
@@ -245,6 +250,45 @@ class Recordings(unittest.TestCase):
             spoil()
             with self.assertRaisesRegex(data.DataError, words):
                 self.cut()
+
+    def test_every_microphone_and_camera_has_its_own_pieces(self):
+        folder = self.record('monday', ['0,gate.mjpeg,0,2000,dog,train', '0,yard.mjpeg,0,2000,dog,train'])
+        shutil.copy(folder / 'gate.mjpeg', folder / 'yard.mjpeg')
+        soundfile.write(folder / 'door.wav', np.full(96000, 7, np.int16), 16000, subtype='PCM_16')
+        with open(folder / 'pairs.csv', 'a', encoding='utf-8') as file:
+            file.write('monday,door.wav,0,gate.mjpeg,0,1000,dog,train\n')
+        n, files = self.cut()
+        self.assertEqual((n, len(files)), (5, 12))
+        pcm, _ = soundfile.read(self.root.parent / 'cut/audio/train/dog/monday-door-gate-000000000.wav', dtype='int16')
+        self.assertEqual(set(pcm), {7})
+
+    def test_times_that_no_file_has_are_refused_with_their_line(self):
+        folder = self.record('monday', [])
+        for rows, words in (
+                (['0,gate.mjpeg,0,1000,dog,', '5000,gate.mjpeg,0,1300,dog,'], 'pairs.csv:3: dog ends at 6.300 s of mic.wav, which ends at 6.000 s'),
+                (['0,gate.mjpeg,6500,1000,dog,'], 'pairs.csv:2: dog ends at 7.500 s of gate.mjpeg, which ends at 6.900 s'),
+                (['0,gate.mjpeg,0,0,dog,'], 'pairs.csv:2: dog lasts 0 ms'),
+                (['0,gate.mjpeg,0,3000,dog,', '2000,gate.mjpeg,2000,1000,dog,'], 'pairs.csv:3: dog at 2.000 s is in line 2, too'),
+                (['0,gate.mjpeg,0,3000,dog,', '1500,gate.mjpeg,1500,3000,cat,'], 'pairs.csv:3: 1.500 to 3.000 s is cat here and dog in line 2')):
+            self.label(folder, *rows)
+            if 'gate.mjpeg, which' in words:
+                soundfile.write(folder / 'mic.wav', np.zeros(160000, np.int16), 16000, subtype='PCM_16')
+            elif 'mic.wav' not in words:
+                soundfile.write(folder / 'mic.wav', np.zeros(96000, np.int16), 16000, subtype='PCM_16')
+            with self.assertRaisesRegex(data.DataError, words):
+                self.cut()
+
+    def test_what_was_not_marked_exactly_is_taken(self):
+        folder = self.record('monday', [])
+        self.label(folder, '0,gate.mjpeg,0,3000, dog ,', '2800,gate.mjpeg,2800,3400,cat,')
+        n, files = self.cut()
+        self.assertEqual(n, 6)
+        self.assertTrue(any('/dog/' in file for file in files))
+
+    def test_a_recording_whose_name_is_not_utf_8_is_refused(self):
+        self.record('monday', ['0,gate.mjpeg,0,1000,dog,']).rename(self.root / os.fsdecode(b'caf\xe9'))
+        with self.assertRaisesRegex(data.DataError, 'own: the name .* is not UTF-8'):
+            self.cut()
 
     @staticmethod
     def label(folder, *rows):

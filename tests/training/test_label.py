@@ -57,6 +57,15 @@ class Labels(unittest.TestCase):
         self.assertEqual(code, 0, said)
         self.assertEqual([row.split(',')[6] for row in self.rows()], ['', 'dog', 'cat'])
 
+    def test_tables_and_tracks_of_excel_and_windows_are_taken(self):
+        self.table.write_text(f'{HEAD}\n{ROW[:-1]} dog ,\n', encoding='utf-8-sig')
+        self.assertEqual([row['label'] for row in label.read(self.table)], ['dog'])
+        track = self.folder / 'track.txt'
+        track.write_text('1\t2\tcat\r\n', encoding='utf-8-sig')
+        code, said = self.run_label('--audacity', track)
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.rows()[1:], ['monday,mic.wav,1000,gate.mjpeg,900,1000,cat,'])
+
     def test_tracks_that_are_none_are_refused_with_their_line(self):
         track = self.folder / 'track.txt'
         for text, words in (('1 2 dog\n', 'track.txt:1'), ('1\t2\tdog\n2\t1\tcat\n', 'track.txt:2: not `BEGIN'), ('', 'no labels'),
