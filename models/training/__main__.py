@@ -8,6 +8,7 @@ import importlib
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -94,8 +95,12 @@ def several(command):
 
 def experiment(arguments, config, root):
     """Commands that train many encoders to find something out."""
+    from . import check, train
+
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
+    root = train.cut_recordings(config, root, out, say)
+    check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
     module = importlib.import_module(f".{arguments.command}", __package__)
     if arguments.command == "search":
         arguments.budget = {column: getattr(arguments, name) for name, column in LIMITS.items()}
@@ -178,7 +183,9 @@ def one_step(arguments, config, root):
 
     if arguments.command == "check":
         rehearse.run(config, arguments.preset, say)
-        check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
+        with tempfile.TemporaryDirectory() as folder:
+            root = train.cut_recordings(config, root, pathlib.Path(folder), say)
+            check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
         return
     run = pathlib.Path(arguments.run)
     held = lambda modality: train.stage_of(config, root, run, modality, True, say)

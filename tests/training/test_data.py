@@ -320,6 +320,18 @@ class Commands(unittest.TestCase):
         self.assertNotIn('Traceback', done.stderr)
         return done.stderr
 
+    def test_check_looks_at_labelled_recordings(self):
+        self.record('monday', ['0,gate.mjpeg,0,5000,dog,train'])
+        text = self.refused('check')
+        self.assertIn('the only label is dog', text)
+        self.assertIn('label dog: 1 sound recordings to train on', text)
+        self.assertEqual([path.name for path in self.root.iterdir()], ['monday'])
+
+    def test_experiments_look_at_the_data_first(self):
+        made_data(self.root)
+        (self.root / 'audio/train/high/1.wav').write_bytes(b'RIFF nonsense')
+        self.assertIn('1 things are wrong with this data', self.refused('scarce', self.root.parent / 'out'))
+
     def test_a_front_end_that_is_not_there_is_told(self):
         text = self.refused('check', LOOKOUT_FEATURES='/nowhere.so')
         self.assertRegex(text, '^training: /nowhere.so: .*; build it with `meson setup build')
