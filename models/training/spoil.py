@@ -103,6 +103,9 @@ def run(root: pathlib.Path, noise: pathlib.Path, out: pathlib.Path, say):
             target = part / path.relative_to(root).with_suffix(".flac")
             target.parent.mkdir(parents=True, exist_ok=True)
             pcm = mixed(features.samples(str(path)), noises[split][int(rng.integers(len(noises[split])))], rng)
-            soundfile.write(target, pcm, features.RATE_HZ, subtype="PCM_16")
+            try:
+                soundfile.write(target, pcm, features.RATE_HZ, subtype="PCM_16")
+            except RuntimeError as error:
+                raise data.DataError(f"{target}: cannot be written; is the disk full? ({error})") from error
     part.rename(out)
     say(f"{out} is ready")

@@ -388,6 +388,11 @@ class Spoilt(unittest.TestCase):
         for pcm in found['test']:
             self.assertFalse(any(np.array_equal(pcm, other) for other in found['train']))
 
+    def test_a_full_disk_is_told(self):
+        full = soundfile.LibsndfileError(2)
+        with unittest.mock.patch.object(soundfile, 'write', side_effect=full), self.assertRaisesRegex(data.DataError, 'flac: cannot be written; is the disk full'):
+            self.run_it()
+
     def test_what_cannot_be_spoilt_is_told(self):
         self.run_it()
         with self.assertRaisesRegex(data.DataError, 'spoilt: is there already'):
