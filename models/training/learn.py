@@ -146,18 +146,17 @@ class Curve:
     """A table beside the checkpoint: step, loss, and accuracy and loss on what is held out."""
 
     def __init__(self, checkpoint: pathlib.Path, first: int):
+        """@first  step of the checkpoint: rows after it will come again, and a last row may be cut off."""
         self.path = checkpoint.with_suffix(".curve.csv")
-        if first == 0 or not self.path.is_file():
-            self.write("step,loss,accuracy,held loss\n", "w")
+        rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if first and self.path.is_file() else []
+        kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= first]
+        write(self.path, "step,loss,accuracy,held loss\n" + "".join(kept))
 
     def add(self, step: int, loss: float, held: tuple):
         held = held or ("", "")
-        self.write(",".join(str(round(value, 4) if value != "" else "") for value in (step, loss, *held)) + "\n", "a")
-
-    def write(self, text: str, mode: str):
         try:
-            with open(self.path, mode, encoding="utf-8") as file:
-                file.write(text)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(",".join(str(round(value, 4) if value != "" else "") for value in (step, loss, *held)) + "\n")
         except OSError as error:
             raise KeepError(f"{self.path}: cannot be written ({error}); the last checkpoint is kept") from error
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is said of a finished run: figures by hand, spoilt sensors, plots. test_kit.py looks at the whole page."""
+import pathlib
 import re
+import tempfile
 import unittest
 import unittest.mock
 
@@ -179,6 +181,36 @@ class Spoilt(unittest.TestCase):
     def test_blur_keeps_the_light(self):
         x = torch.full((4, 1, 9, 9), 0.7)
         self.assertTrue(torch.allclose(augment.blurred(x, 1.0, 1.5), x, atol=1e-5))
+
+
+class Curves(unittest.TestCase):
+    def rows(self, first, before=None):
+        """The table after two more rows, of a training that goes on from step @first."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'sound-held.curve.csv'
+            if before is not None:
+                path.write_text(before)
+            curve = learn.Curve(path.with_name('sound-held.pt'), first)
+            curve.add(first + 250, 1.0, None)
+            curve.add(first + 500, 0.9, (0.5, 0.7))
+            self.assertEqual([entry.name for entry in path.parent.iterdir()], [path.name])
+            return path.read_text().splitlines()
+
+    def test_what_goes_on_from_a_checkpoint_has_no_step_twice(self):
+        head, stopped = 'step,loss,accuracy,held loss', '500,3.0,,\n1000,2.0,0.4,0.9\n1250,1.9,,\n'
+        kept = [head, '500,3.0,,', '1000,2.0,0.4,0.9', '1250,1.0,,', '1500,0.9,0.5,0.7']
+        self.assertEqual(self.rows(1000, f'{head}\n{stopped}'), kept)
+        self.assertEqual(self.rows(1000, f'{head}\n{stopped}15'), kept, 'a full disk cut the last row off')
+        self.assertEqual(self.rows(0, f'{head}\n{stopped}'), [head, '250,1.0,,', '500,0.9,0.5,0.7'])
+        self.assertEqual(self.rows(0), [head, '250,1.0,,', '500,0.9,0.5,0.7'])
+
+    def test_a_table_that_cannot_be_made_whole_is_left_as_it_was(self):
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch('os.replace', side_effect=OSError(28, 'No space left on device')):
+            path = pathlib.Path(folder) / 'sound-held.curve.csv'
+            path.write_text('step,loss,accuracy,held loss\n250,3.0,,\n1250,1.9,,\n')
+            with self.assertRaisesRegex(learn.KeepError, 'No space left'):
+                learn.Curve(path.with_name('sound-held.pt'), 1000)
+            self.assertIn('1250,1.9', path.read_text())
 
 
 class Plots(unittest.TestCase):
