@@ -175,7 +175,7 @@ def whole_run(arguments, config, root):
     common += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     for jobs in train.jobs_of(config):
         train.steps(jobs, common, run)
-    train.tell(config, train.finish(config, root, run, out, say), run, say)
+    train.tell(config, train.finish(config, root, run, out, say), root, run, say)
 
 
 def one_step(arguments, config, root):

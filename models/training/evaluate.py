@@ -168,6 +168,7 @@ def of_sets(fusion, modalities, sides: list) -> dict:
             "ece uncalibrated": adaptive_ece(bins_raw),
             "temperature": fusion.temperature[chosen],
             "reliability": bins,
+            "reliability uncalibrated": bins_raw,
             "confusion": confusion(p, truth),
             "thresholds": errors_by_threshold(p, truth),
             "right": (p.argmax(1) == truth).astype(int).tolist(),

@@ -148,7 +148,7 @@ class Curve:
     def __init__(self, checkpoint: pathlib.Path, first: int):
         """@first  step of the checkpoint: rows after it will come again, and a last row may be cut off."""
         self.path = checkpoint.with_suffix(".curve.csv")
-        rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if first and self.path.is_file() else []
+        rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if self.path.is_file() else []
         kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= first]
         write(self.path, "step,loss,accuracy,held loss\n" + "".join(kept))
 

@@ -239,10 +239,10 @@ def figures_of(config, root, encoders: list, fusion: fuse.Fusion, labels: list, 
     return evaluate.figures(config, root, encoders, fusion, labels)
 
 
-def tell(config, figures: dict | None, run: pathlib.Path, say):
+def tell(config, figures: dict | None, root, run: pathlib.Path, say):
     """figures.json and report.html of a finished run."""
     if figures:
-        say(f"{report.write(config, figures, run)} is ready")
+        say(f"{report.write(config, figures, root, run, say)} is ready")
 
 
 def tell_anew(config, root, run: pathlib.Path, say):
@@ -255,7 +255,7 @@ def tell_anew(config, root, run: pathlib.Path, say):
     except (OSError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         raise learn.KeepError(f"{run}: not a finished run ({error})") from error
     labels = stage_of(config, root, run, config.modalities[0], False, say).labels
-    tell(config, figures_of(config, root, encoders, fusion, labels, say), run, say)
+    tell(config, figures_of(config, root, encoders, fusion, labels, say), root, run, say)
 
 
 def data_set(data: str, name: str) -> pathlib.Path:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What is said of a finished run: figures by hand, spoilt sensors, plots. test_kit.py looks at the whole page."""
+import json
 import pathlib
 import re
 import tempfile
 import unittest
 import unittest.mock
+import xml.etree.ElementTree
 
 import kit
 
@@ -14,7 +16,7 @@ import numpy as np  # noqa: E402
 
 import tap  # noqa: E402
 import torch  # noqa: E402
-from training import augment, data, evaluate, fuse, learn, plot, seeds, unknown  # noqa: E402
+from training import augment, data, evaluate, fuse, learn, plot, report, seeds, unknown  # noqa: E402
 
 
 def run_of(seed, sound, picture, both):
@@ -213,6 +215,149 @@ class Curves(unittest.TestCase):
             self.assertIn('1250,1.9', path.read_text())
 
 
+class Page(unittest.TestCase):
+    """Of two labels, heard and seen: sounds are all right, one of four pictures is not."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.run_ = pathlib.Path(folder.name) / 'out.run'
+        self.run_.mkdir()
+        fusion = fuse.Fusion(torch.ones(2), torch.zeros(2, 2), torch.zeros(2), {(0,): 0.5, (1,): 1.0, (0, 1): 1.0})
+        sound = evaluate.Side(torch.tensor([[1.0, 0], [0, 2]]), torch.tensor([0, 1]), torch.arange(2))
+        picture = evaluate.Side(torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 3]]), torch.tensor([0, 0, 1, 1]), torch.arange(4))
+        modalities = [unittest.mock.Mock(), unittest.mock.Mock()]
+        modalities[0].name, modalities[1].name = 'sound', 'picture'
+        sets = evaluate.of_sets(fusion, modalities, [sound, picture])
+        rows = [{'sound': heard, 'picture': seen, 'accuracy': dict(zip(sets, (1.0, 0.75, value))), 'holds': value > 0.98}
+                for heard, seen, value in (('clean', 'clean', 1.0), ('clean', 'blur', 0.9), ('SNR 0 dB', 'clean', 0.8), ('SNR 0 dB', 'blur', 0.6), ('100 ms late', 'clean', 0.99))]
+        self.found = {'split': 'test', 'labels': ['siren', 'silence'], 'examples': {'sound': 2, 'picture': 4}, 'sets': sets, 'robustness': rows}
+
+    def pictures(self, text):
+        """Title -> element of each picture."""
+        found = [xml.etree.ElementTree.fromstring(one) for one in re.findall('<svg.*?</svg>', text)]
+        self.assertTrue(found)
+        return {one.find('title').text: one for one in found}
+
+    def table(self, name, rows):
+        path = self.run_ / f'{name}.curve.csv'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('step,loss,accuracy,held loss\n' + rows)
+
+    def bits(self):
+        layers = [{'modality': 'sound', 'layer': 'stem', 'saved_bytes': 96, 'loss': 0.5, 'bits': 8}, {'modality': 'sound', 'layer': 'dense', 'saved_bytes': 3088, 'loss': -0.1, 'bits': 4},
+                  {'modality': 'picture', 'layer': 'stem', 'saved_bytes': 320, 'loss': 0.2, 'bits': 8}]
+        (self.run_ / 'bits.json').write_text(json.dumps({'bytes': 5000, 'bytes_8': 8000, 'bytes_4': 4600, 'budget_bytes': 5100, 'layers': layers}))
+
+    def test_a_page_says_what_each_picture_shows_and_works_in_the_dark(self):
+        self.table('sound-held', '250,3.0,0.4,0.9\n')
+        self.bits()
+        config = unittest.mock.Mock(seed=1)
+        config.name = 'a & b'
+        with unittest.mock.patch.object(report.card, 'evaluation', return_value={'both': 0.75, 'sound': 1.0, 'picture': 0.5}):
+            text = report.write(config, self.found, self.run_, self.run_, print).read_text()
+        self.assertIn('The engine has sound 100.0 %, picture 50.0 %, sound+picture 75.0 %.', text)
+        self.assertEqual(json.loads((self.run_ / 'figures.json').read_text())['engine'], {'sound': 1.0, 'picture': 0.5, 'sound+picture': 0.75})
+        for title, one in self.pictures(text).items():
+            self.assertRegex(one.find('desc').text, r'\d', title)
+            self.assertEqual(one.get('role'), 'img')
+        self.assertEqual(text.count('<svg'), len(self.pictures(text)), 'two pictures have the same title')
+        light, dark = (set(re.findall(r'--(\w+):', one)) for one in re.findall(r':root\{([^}]*)\}', text))
+        self.assertEqual(light, dark)
+        self.assertEqual(set(re.findall(r'var\(--(\w+)\)', text)), light)
+
+    def test_the_engine_is_left_out_where_it_cannot_be_asked(self):
+        with unittest.mock.patch.object(report.card, 'evaluation', return_value=None) as asked:
+            self.assertEqual(report.by_engine(self.found, self.run_, self.run_, print), {})
+        self.assertEqual(asked.call_args.args[0], self.run_.with_name('out'))
+        self.assertNotIn('diamond', report.accuracies(self.found))
+        self.assertIn('rounded, in PyTorch', report.accuracies(self.found))
+
+    def test_accuracy_has_a_bar_an_interval_and_the_engine_s_mark(self):
+        self.found['sets']['picture']['interval'] = [0.5, 1.0]
+        text = report.accuracies(self.found | {'engine': {'picture': 0.5}})
+        picture, = self.pictures(text).values()
+        bars, whiskers = picture.findall('rect'), [one for one in picture.findall('line') if one.get('class') == 'mark'][3:6]
+        whole, left = float(bars[0].get('width')), float(bars[0].get('x'))
+        self.assertAlmostEqual(float(bars[1].get('width')), 0.75 * whole, delta=0.11)
+        self.assertAlmostEqual(float(whiskers[0].get('x1')), left + 0.5 * whole, delta=0.11)
+        self.assertAlmostEqual(float(whiskers[0].get('x2')), left + whole, delta=0.11)
+        mark, = picture.findall('path')
+        self.assertTrue(mark.get('d').startswith(f'M{float(whiskers[0].get("x1")):.1f} '))
+        self.assertIn('75.0 % (50.0–100.0)', text)
+
+    def test_learning_has_a_chart_of_losses_and_one_of_accuracy_for_each_member(self):
+        self.table('sound-held', '250,3.0,,\n500,2.0,0.5,0.9\n750,1.5,0.51,0.8\n')
+        self.table('member-2/sound-held', '250,3.0,0.4,0.9\n')
+        self.table('sound-all.tuned', '250,3.0,,\n')
+        found = self.pictures(report.curves(self.run_))
+        self.assertEqual(list(found), ['sound-all.tuned: loss', 'sound-held: loss', 'sound-held: accuracy', 'sound-held, member 2: loss', 'sound-held, member 2: accuracy'])
+        loss, held = found['sound-held: loss'].findall('polyline')
+        self.assertEqual((len(loss.get('points').split()), len(held.get('points').split())), (3, 2))
+        self.assertTrue(held.get('stroke-dasharray') and not loss.get('stroke-dasharray'))
+        self.assertEqual(len(found['sound-all.tuned: loss'].findall('polyline')), 1)
+        heights = [float(point.split(',')[1]) for point in found['sound-held: accuracy'].find('polyline').get('points').split()]
+        self.assertGreater(heights[0] - heights[1], plot.HEIGHT / 2, 'a point of accuracy can be seen')
+
+    def test_robustness_is_a_map_with_the_table_folded_behind(self):
+        text = report.robustness(self.found)
+        picture, = self.pictures(text).values()
+        cells = {one.find('title').text: one for one in picture.findall('g')}
+        self.assertEqual(len(cells), 5, 'late sound was tried with clean pictures only')
+        deep = lambda name: float(cells[name].find('rect').get('fill-opacity'))
+        best, worst = deep('sound clean, picture clean: 100.0 %'), deep('sound SNR 0 dB, picture blur: 60.0 %')
+        self.assertEqual(best, plot.DEEPEST)
+        self.assertTrue(0 < worst < deep('sound SNR 0 dB, picture clean: 80.0 %') < best)
+        self.assertEqual(cells['sound SNR 0 dB, picture blur: 60.0 %'].find('text').text, '60.0 % ↓')
+        self.assertEqual(cells['sound 100 ms late, picture clean: 99.0 %'].find('text').text, '99.0 %')
+        self.assertIn('in 3 of 5 conditions (↓).', text)
+        self.assertLess(text.index('<details>'), text.index('<table>'))
+        alone = {'examples': {'sound': 2}, 'sets': {'sound': {}}, 'robustness': [{'sound': 'clean', 'accuracy': {'sound': 0.5}, 'holds': True}]}
+        self.assertEqual(self.pictures(report.robustness(alone))['Accuracy of sound: sound by row'].find('desc').text, 'clean: accuracy 50.0 %')
+
+    def test_confusion_has_whole_names_that_cannot_be_mixed_up(self):
+        picture = self.pictures(report.confusions(self.found))['picture: true label by row, answer by column']
+        self.assertEqual([one.text for one in picture.findall('text')][:2], ['siren', 'silence'])
+        self.assertEqual([one.find('title').text for one in picture.findall('g')],
+                         ['siren, answered siren: 2 of 2', 'silence, answered siren: 1 of 2', 'silence, answered silence: 1 of 2'])
+        columns = [f'a label of {i}' for i in range(10)]
+        turned = plot.heat('many', columns, [('one', [None] * 10)])
+        self.assertEqual(turned.count('rotate(-90'), 10, 'names that are wider than their column stand upright')
+
+    def test_reliability_before_calibration_is_dashed(self):
+        found = self.pictures(report.calibration(self.found))['Reliability of sound'].findall('polyline')
+        self.assertEqual([bool(one.get('stroke-dasharray')) for one in found], [False, True, False])
+        self.assertNotEqual(found[1].get('points'), found[2].get('points'))
+        for one in self.found['sets'].values():
+            del one['reliability uncalibrated']  # figures of older kits
+        self.assertEqual(len(self.pictures(report.calibration(self.found))['Reliability of sound'].findall('polyline')), 2)
+
+    def test_costs_say_their_scale_and_where_they_are_least(self):
+        picture = self.pictures(report.costs(self.found))['Cost by threshold, all modalities']
+        self.assertIn('each as share of its own largest', ''.join(picture.itertext()))
+        self.assertEqual(len(picture.findall('circle')), len(report.COSTS))
+        for line, dot in zip(picture.findall('polyline'), picture.findall('circle')):
+            self.assertIn(f"{dot.get('cx')},{dot.get('cy')}", line.get('points').split())
+            self.assertEqual(float(dot.get('cy')), max(float(point.split(',')[1]) for point in line.get('points').split()))
+
+    def test_bytes_and_bits_are_of_what_lies_beside(self):
+        self.assertIn('not there', report.network(self.found, self.run_))
+        self.bits()
+        self.run_.with_name('out').mkdir()
+        for name, n_bytes in (('sound', 1234), ('picture', 2000), ('head', 200)):
+            (self.run_.with_name('out') / f'{name}.tflite').write_bytes(bytes(n_bytes))
+        text = report.network(self.found, self.run_)
+        self.assertIn('<th>sound</th><td>1,234</td><td>1 of 2</td>', text)
+        self.assertIn('<th>picture</th><td>2,000</td><td>0 of 1</td>', text)
+        self.assertIn('<th>head</th><td>200</td><td></td>', text)
+        found = self.pictures(text)
+        stem, dense = found['sound: what 4 bits cost and save'].findall('rect')
+        self.assertAlmostEqual(float(stem.get('width')), 5 * float(dense.get('width')), delta=0.6)
+        self.assertAlmostEqual(float(dense.get('x')) + float(dense.get('width')), float(stem.get('x')), delta=0.11)
+        self.assertEqual((stem.get('fill'), dense.get('fill')), (plot.COLOURS[1], plot.COLOURS[0]))
+        self.assertIn('allowed: 5,100', found['Bytes of all networks, as planned'].find('desc').text)
+
+
 class Plots(unittest.TestCase):
     def test_ticks_are_round_and_inside(self):
         for low, high in ((0, 1), (-3, 8.2), (125000, 354000), (0.78, 0.8501)):
@@ -222,7 +367,21 @@ class Plots(unittest.TestCase):
 
     def test_text_is_escaped(self):
         text = plot.chart('<a>', [{'name': '<b>', 'points': [(0, 0), (1, 1)]}], '<x>', '<y>')
+        text += plot.bars('<a>', [{'name': '<b>', 'value': 1, 'text': '<x>'}], '<y>', keys=[('<a>', 0)])
+        text += plot.heat('<a>', ['<b>'], [('<x>', [('<y>', 1.0, '<a>')])])
+        text += plot.cells('<a>', ['<b>'], [('<x>', [('<y>', 0.5)])])
         self.assertFalse(re.search('<[abxy]>', text))
+
+    def test_colours_can_be_told_from_both_backgrounds(self):
+        def light(colour):
+            """Relative luminance, WCAG 2.2."""
+            parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+            return sum(weight * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4) for weight, part in zip((0.2126, 0.7152, 0.0722), parts))
+
+        white, black = [light('#ffffff' if one == '#fff' else one) for one in re.findall(r'--back:(#\w+)', report.STYLE)]
+        for colour in plot.COLOURS:
+            self.assertGreater((white + 0.05) / (light(colour) + 0.05), 3, colour)
+            self.assertGreater((light(colour) + 0.05) / (black + 0.05), 3, colour)
 
 
 tap.main()
