@@ -370,6 +370,9 @@ class Plots(unittest.TestCase):
         text += plot.bars('<a>', [{'name': '<b>', 'value': 1, 'text': '<x>'}], '<y>', keys=[('<a>', 0)])
         text += plot.heat('<a>', ['<b>'], [('<x>', [('<y>', 1.0, '<a>')])])
         text += plot.cells('<a>', ['<b>'], [('<x>', [('<y>', 0.5)])])
+        text += plot.bars('<a>', [{'name': '<b>', 'value': 1, 'text': '<x>'}], '<y>', keys=[('<a>', 0)])
+        text += plot.heat('<a>', ['<b>'], [('<x>', [('<y>', 1.0, '<a>')])])
+        text += plot.cells('<a>', ['<b>'], [('<x>', [('<y>', 0.5)])])
         self.assertFalse(re.search('<[abxy]>', text))
 
     def test_colours_can_be_told_from_both_backgrounds(self):
