@@ -18,7 +18,8 @@ section{display:flex;flex-wrap:wrap;gap:1rem}section>section,section>.note,detai
 figure{margin:0;flex:1 1 27rem;max-width:36rem;overflow-x:auto}figcaption{font-weight:600}summary{cursor:pointer}
 svg{width:100%;font-size:11px;fill:var(--text)}.grid,.cell{stroke:var(--line)}.mark{stroke:var(--text);stroke-width:1.5}.diamond{stroke:var(--back)}
 table{border-collapse:collapse;font-size:13px}td,th{padding:.2rem .45rem;text-align:right;border:1px solid var(--line);font-weight:400}
-th{text-align:left;background:var(--head)}.key{margin-right:1rem;font-size:13px}.key i{display:inline-block;width:1.2rem;margin-right:.3rem;vertical-align:middle}
+th{text-align:left;background:var(--head)}.key{margin-right:1rem;font-size:13px}
+.key i{display:inline-block;width:1.2rem;margin-right:.3rem;vertical-align:middle}
 """
 COSTS = ((1, 1), (10, 1), (1, 10))  # of a miss, of a false alarm
 GREY = 5  # of plot.COLOURS
@@ -41,7 +42,7 @@ def folded(title: str, content: str) -> str:
 
 def bundle_of(run: pathlib.Path) -> pathlib.Path:
     """OUT of OUT.run."""
-    return run.with_name(run.name.removesuffix(".run"))
+    return run.resolve().with_name(run.resolve().name.removesuffix(".run"))
 
 
 def by_engine(found: dict, root: pathlib.Path, run: pathlib.Path, say) -> dict:
@@ -72,13 +73,15 @@ def accuracies(found: dict) -> str:
     rows, engine = [], found.get("engine", {})
     for name, one in found["sets"].items():
         low, high = one["interval"]
+        text = f"{percent(one['accuracy'])} ({100 * low:.1f}–{100 * high:.1f})"
         mark = {"mark": engine[name]} if name in engine else {}
-        rows.append({"name": name, "value": one["accuracy"], "text": f"{percent(one['accuracy'])} ({100 * low:.1f}–{100 * high:.1f})", "interval": (low, high)} | mark)
+        rows.append({"name": name, "value": one["accuracy"], "text": text, "interval": (low, high)} | mark)
     label = "accuracy; line: 95 % interval" + ("; diamond: the engine" if engine else "")
     said = ", ".join(f"{name} {percent(value)}" for name, value in engine.items())
     return plot.bars("Modalities that are present", rows, label, (0, 1)) + note(
-        "All figures of this page are of the shipped encoders with weights and activations rounded, in PyTorch. The card's accuracy is of the C front end and engine, by "
-        "`lookout-model eval`: now and then a step of int8 falls the other way, and a few answers with it." + (f" The engine has {said}." if said else "")
+        f"What this page says of {found['split']} is of the shipped encoders with weights and activations rounded, in PyTorch. The card's accuracy is of the C "
+        "front end and engine, by `lookout-model eval`, where the head is rounded too: a few answers differ."
+        + (f" The engine has {said}." if said else "")
     )
 
 
@@ -172,8 +175,10 @@ def network(found: dict, run: pathlib.Path) -> str:
         four = sum(layer["bits"] == 4 for layer in layers)
         rows.append((name, [(f"{file.stat().st_size:,}" if file.is_file() else "not there", None), (f"{four} of {len(layers)}" if layers else "", None)]))
         if layers:
-            lines = [{"name": layer["layer"], "value": layer["loss"], "text": f"{layer['saved_bytes']:,} bytes", "colour": int(layer["bits"] == 8)} for layer in layers]
-            plots += plot.bars(f"{name}: what 4 bits cost and save", lines, "more training loss, were this layer alone 4 bits", keys=[("has 4 bits", 0), ("has 8 bits", 1)])
+            lines = [{"name": layer["layer"], "value": layer["loss"], "text": f"{layer['saved_bytes']:,} bytes", "colour": int(layer["bits"] == 8)}
+                     for layer in layers]
+            label, keys = "more training loss, were this layer alone 4 bits", [("has 4 bits", 0), ("has 8 bits", 1)]
+            plots += plot.bars(f"{name}: what 4 bits cost and save", lines, label, keys=keys)
     text = plot.cells("Networks", ["bytes", "layers with 4 bits"], rows)
     if chosen["layers"]:
         sizes = [("all 8 bits", "bytes_8"), ("as chosen", "bytes"), ("all 4 bits", "bytes_4"), ("allowed", "budget_bytes")]

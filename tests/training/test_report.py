@@ -221,7 +221,7 @@ class Page(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.run_ = pathlib.Path(folder.name) / 'out.run'
+        self.run_ = pathlib.Path(folder.name).resolve() / 'out.run'
         self.run_.mkdir()
         fusion = fuse.Fusion(torch.ones(2), torch.zeros(2, 2), torch.zeros(2), {(0,): 0.5, (1,): 1.0, (0, 1): 1.0})
         sound = evaluate.Side(torch.tensor([[1.0, 0], [0, 2]]), torch.tensor([0, 1]), torch.arange(2))
@@ -229,8 +229,8 @@ class Page(unittest.TestCase):
         modalities = [unittest.mock.Mock(), unittest.mock.Mock()]
         modalities[0].name, modalities[1].name = 'sound', 'picture'
         sets = evaluate.of_sets(fusion, modalities, [sound, picture])
-        rows = [{'sound': heard, 'picture': seen, 'accuracy': dict(zip(sets, (1.0, 0.75, value))), 'holds': value > 0.98}
-                for heard, seen, value in (('clean', 'clean', 1.0), ('clean', 'blur', 0.9), ('SNR 0 dB', 'clean', 0.8), ('SNR 0 dB', 'blur', 0.6), ('100 ms late', 'clean', 0.99))]
+        conditions = (('clean', 'clean', 1.0), ('clean', 'blur', 0.9), ('SNR 0 dB', 'clean', 0.8), ('SNR 0 dB', 'blur', 0.6), ('100 ms late', 'clean', 0.99))
+        rows = [{'sound': heard, 'picture': seen, 'accuracy': dict(zip(sets, (1.0, 0.75, value))), 'holds': value > 0.98} for heard, seen, value in conditions]
         self.found = {'split': 'test', 'labels': ['siren', 'silence'], 'examples': {'sound': 2, 'picture': 4}, 'sets': sets, 'robustness': rows}
 
     def pictures(self, text):
@@ -245,7 +245,8 @@ class Page(unittest.TestCase):
         path.write_text('step,loss,accuracy,held loss\n' + rows)
 
     def bits(self):
-        layers = [{'modality': 'sound', 'layer': 'stem', 'saved_bytes': 96, 'loss': 0.5, 'bits': 8}, {'modality': 'sound', 'layer': 'dense', 'saved_bytes': 3088, 'loss': -0.1, 'bits': 4},
+        layers = [{'modality': 'sound', 'layer': 'stem', 'saved_bytes': 96, 'loss': 0.5, 'bits': 8},
+                  {'modality': 'sound', 'layer': 'dense', 'saved_bytes': 3088, 'loss': -0.1, 'bits': 4},
                   {'modality': 'picture', 'layer': 'stem', 'saved_bytes': 320, 'loss': 0.2, 'bits': 8}]
         (self.run_ / 'bits.json').write_text(json.dumps({'bytes': 5000, 'bytes_8': 8000, 'bytes_4': 4600, 'budget_bytes': 5100, 'layers': layers}))
 
@@ -291,7 +292,8 @@ class Page(unittest.TestCase):
         self.table('member-2/sound-held', '250,3.0,0.4,0.9\n')
         self.table('sound-all.tuned', '250,3.0,,\n')
         found = self.pictures(report.curves(self.run_))
-        self.assertEqual(list(found), ['sound-all.tuned: loss', 'sound-held: loss', 'sound-held: accuracy', 'sound-held, member 2: loss', 'sound-held, member 2: accuracy'])
+        names = ['sound-all.tuned: loss', 'sound-held: loss', 'sound-held: accuracy', 'sound-held, member 2: loss', 'sound-held, member 2: accuracy']
+        self.assertEqual(list(found), names)
         loss, held = found['sound-held: loss'].findall('polyline')
         self.assertEqual((len(loss.get('points').split()), len(held.get('points').split())), (3, 2))
         self.assertTrue(held.get('stroke-dasharray') and not loss.get('stroke-dasharray'))
@@ -367,9 +369,6 @@ class Plots(unittest.TestCase):
 
     def test_text_is_escaped(self):
         text = plot.chart('<a>', [{'name': '<b>', 'points': [(0, 0), (1, 1)]}], '<x>', '<y>')
-        text += plot.bars('<a>', [{'name': '<b>', 'value': 1, 'text': '<x>'}], '<y>', keys=[('<a>', 0)])
-        text += plot.heat('<a>', ['<b>'], [('<x>', [('<y>', 1.0, '<a>')])])
-        text += plot.cells('<a>', ['<b>'], [('<x>', [('<y>', 0.5)])])
         text += plot.bars('<a>', [{'name': '<b>', 'value': 1, 'text': '<x>'}], '<y>', keys=[('<a>', 0)])
         text += plot.heat('<a>', ['<b>'], [('<x>', [('<y>', 1.0, '<a>')])])
         text += plot.cells('<a>', ['<b>'], [('<x>', [('<y>', 0.5)])])
