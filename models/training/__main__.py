@@ -93,14 +93,21 @@ def several(command):
     command.add_argument("--steps", type=int, help="of each training, instead of what the preset says")
 
 
+def looked_at(config, preset: str, root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """The data set, cut into @folder if it is recordings, once the preset and all of the data are found good. Before an hour is spent."""
+    from . import check, rehearse, train
+
+    rehearse.run(config, preset, say)
+    folder.mkdir(parents=True, exist_ok=True)
+    root = train.cut_recordings(config, root, folder, say)
+    check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
+    return root
+
+
 def experiment(arguments, config, root):
     """Commands that train many encoders to find something out."""
-    from . import check, train
-
     out = pathlib.Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    root = train.cut_recordings(config, root, out, say)
-    check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
+    root = looked_at(config, arguments.preset, root, out)
     module = importlib.import_module(f".{arguments.command}", __package__)
     if arguments.command == "search":
         arguments.budget = {column: getattr(arguments, name) for name, column in LIMITS.items()}
@@ -111,12 +118,13 @@ def experiment(arguments, config, root):
 def ablation(arguments, plan, root):
     """Teachers, then groups of cells, side by side; the table when all is there."""
     from . import ablate, train
+    from . import config as presets
 
     out = pathlib.Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
     if arguments.only:
         ablate.run(plan, root, out, arguments.only, say)
         return
+    root = looked_at(presets.read(plan.preset), plan.preset, root, out)
     ablate.settle(plan, out)
     for names in ablate.stages(plan, out):
         train.side_by_side([["ablate", arguments.plan, str(root), str(out), "--only", name] for name in names])
@@ -134,12 +142,14 @@ def all_sizes(arguments):
         return
     if not arguments.out:
         raise presets.ConfigError("table: with DATA comes OUT, where the trainings go")
-    out, root = pathlib.Path(arguments.out), train.data_set(arguments.data, presets.read(arguments.preset).name)
-    out.mkdir(parents=True, exist_ok=True)
+    config, out = presets.read(arguments.preset, arguments.size), pathlib.Path(arguments.out)
+    root = train.data_set(arguments.data, config.name)
     if arguments.size:
+        out.mkdir(parents=True, exist_ok=True)
         sizes.learned(arguments.preset, arguments.size, root, out, arguments.seeds, arguments.steps, say)
         print(sizes.table(arguments.preset, out, arguments.seeds, one))
         return
+    root = looked_at(config, arguments.preset, root, out)
     same = ["--seeds", *map(str, arguments.seeds), *(["--steps", str(arguments.steps)] if arguments.steps else [])]
     train.side_by_side([["table", arguments.preset, str(root), str(out), "--size", size, *same] for size in reversed(sizes.SIZES)])
     text = sizes.table(arguments.preset, out, arguments.seeds)
@@ -161,14 +171,11 @@ def flags(arguments) -> list:
 
 
 def whole_run(arguments, config, root):
-    from . import check, rehearse, train
+    from . import train
 
-    rehearse.run(config, arguments.preset, say)
     out = pathlib.Path(arguments.out or HERE / "runs" / config.name)
     run = out.with_name(out.name + ".run")
-    run.mkdir(parents=True, exist_ok=True)
-    root = train.cut_recordings(config, root, run, say)
-    check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
+    root = looked_at(config, arguments.preset, root, run)
     train.made_data(config, run, say)
     train.settle(config, root, run)
     common = [arguments.preset, str(root), str(run), *flags(arguments)]
@@ -179,13 +186,11 @@ def whole_run(arguments, config, root):
 
 
 def one_step(arguments, config, root):
-    from . import allocate, check, encode, pretrain, rehearse, train, tune
+    from . import allocate, encode, pretrain, train, tune
 
     if arguments.command == "check":
-        rehearse.run(config, arguments.preset, say)
         with tempfile.TemporaryDirectory() as folder:
-            root = train.cut_recordings(config, root, pathlib.Path(folder), say)
-            check.run(root, config, {kind: train.parts_of(root, kind) for kind in train.PARTS}, say)
+            looked_at(config, arguments.preset, root, pathlib.Path(folder))
         return
     run = pathlib.Path(arguments.run)
     held = lambda modality: train.stage_of(config, root, run, modality, True, say)

@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from . import card, data, train, tune
+from . import card, data, learn, report, train, tune
 from .ablate import spread
 
 DRAWS = 2000
@@ -34,16 +34,15 @@ def read(out: pathlib.Path, folder: str, say) -> Run:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         run = Run(found["seed"], found["sets"], {}, found["robustness"])
-        root, n_pairs = train.data_set(folder, found["name"]), [len(one["pairs"]) for one in run.sets.values()]
+        root = train.data_set(folder, found["name"])
     except (OSError, ValueError, KeyError) as error:
         raise data.DataError(f"{path}: not the figures of a finished run ({error}); `models/training/run report` writes them anew") from error
-    by_engine = card.evaluation(out, root, say)
-    if by_engine is None:
+    run.engine = report.by_engine(found, root, path.parent, say)
+    if not run.engine:
         raise data.DataError(f"{out}: `lookout-model eval` does not answer")
     points = path.with_name("frontier.json")
     if points.is_file():
-        run.frontier = list(json.loads(points.read_text(encoding="utf-8"))["rows"].values())
-    run.engine = {name: by_engine["both" if "+" in name and len(n_pairs) == 3 else name] for name in run.sets}
+        run.frontier = list(learn.read(points)["rows"].values())
     return run
 
 
