@@ -12,7 +12,7 @@ import tap
 
 ZOO = kit.SOURCE / 'models' / 'zoo'
 # The least that `lookout-model eval` must find on the test split.
-FLOORS = {'yard': {'both': 0.95, 'sound': 0.80, 'picture': 0.83},
+FLOORS = {'yard': {'both': 0.96, 'sound': 0.82, 'picture': 0.84},
           'digits': {'both': 0.97, 'sound': 0.90, 'picture': 0.95}}
 CARD_SAYS = {'yard': ['CC BY-NC 3.0', 'Not for commercial use', 'never for life safety', 'paired by label', '32 x 32'],
              'digits': ['CC BY-SA 4.0', 'MNIST', 'espeak-ng', 'paired by label']}
