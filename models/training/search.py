@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Search for an encoder's depth, width and input within a budget of bytes, arena and multiply-adds, with the engine as the judge.
 
-Regularised evolution (Real et al., arXiv 1802.01548): the first networks are random, then the best of a few drawn from the last ones is
-changed in one place. Each is planned and run by the engine before it is trained; what does not fit is not trained. Training is short: it
+Regularised evolution (Real et al., arXiv 1802.01548): the first networks are the preset's own and random ones, then the best of a few drawn
+from the last ones is changed in one place. Each is planned and run by the engine before it is trained; what does not fit is not trained. Training is short: it
 ranks, no more. In the end the best and the preset's own network are trained longer with several seeds, beside each other. Every trial is
 a file of its own in OUT; a search that was stopped goes on.
 """
@@ -145,6 +145,8 @@ class Search:
     def proposed(self, number: int) -> tuple:
         """A network within the budget that was not tried yet, and what it costs. The same for the same trials before."""
         rng, seen = np.random.default_rng([self.config.seed, number]), {json.dumps(trial["network"]) for trial in self.trials}
+        if number == 0 and self.judge.fits(cost := self.judge.cost(own(self.modality))):
+            return own(self.modality), cost
         best = network = None
         for _ in range(TRIES):
             if number < POPULATION:

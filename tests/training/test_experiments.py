@@ -215,6 +215,17 @@ class Searching(Tiny):
             self.run_it(search, options=self.options(modality='picture', budget=budget))
             self.assertEqual(json.loads(trials[2].read_text())['network'], found[2]['network'])
 
+    def test_the_preset_s_own_network_is_tried_first_if_it_fits(self):
+        own = search.own(self.config.modality('picture'))
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (budget, same) in enumerate((({}, True), ({'multiply-adds': 1}, False))):
+                options = self.options(modality='picture', budget={'bytes, 8 bits': 14_000, 'arena bytes': 9000, 'multiply-adds': 300_000} | budget)
+                one = search.Search(self.config, self.folder / 'tiny', pathlib.Path(folder) / str(number), self.config.modality('picture'), options, self.said.append)
+                if same:
+                    self.assertEqual(one.proposed(0)[0], own)
+                else:
+                    self.assertRaises(search.data.DataError, one.proposed, 0)
+
     def test_what_was_trained_in_the_end_is_not_taken_for_another_network(self):
         with tempfile.TemporaryDirectory() as folder:
             one = search.Search(self.config, self.folder / 'tiny', pathlib.Path(folder), self.picture, self.options(), self.said.append)
