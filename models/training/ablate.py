@@ -331,7 +331,7 @@ def run(plan: Plan, root: pathlib.Path, out: pathlib.Path, names: list, say):
 
 def tell(plan: Plan, out: pathlib.Path, say):
     """OUT/ablation.md, of all that there is."""
-    results = {cell.name: json.loads(path_of(out, cell).read_text(encoding="utf-8")) for cell in plan.cells if path_of(out, cell).exists()}
+    results = {cell.name: learn.read(path_of(out, cell)) for cell in plan.cells if path_of(out, cell).exists()}
     learn.write(out / "ablation.md", about(plan) + table(plan, results))
     say(f"{out / 'ablation.md'}: {len(results)} cells")
 

@@ -98,12 +98,12 @@ class Key:
     choices: tuple = ()
     kind: str = None  # of modalities that may have it; None: any
 
-    def check(self, text: str, kind: str):
-        """ValueError if @text is not that, for a modality of @kind."""
+    def check(self, name: str, text: str, kind: str):
+        """ValueError if the key @name of a modality of @kind may not be @text."""
         if self.kind not in (None, kind):
-            raise ValueError(f"is only for {self.kind}s")
+            raise ValueError(f"{name} = {text}: is only for {self.kind}s")
         if self.choices and text not in self.choices:
-            raise ValueError(f"not one of {', '.join(self.choices)}")
+            raise ValueError(f"{name} = {text}: not one of {', '.join(self.choices)}")
         if self.least is None:
             return
         try:
@@ -111,7 +111,7 @@ class Key:
         except ValueError:
             fits = False
         if not fits:
-            raise ValueError(f"must be a {'whole number' if self.whole else 'number'} from {self.least:g} to {self.most:g}")
+            raise ValueError(f"{name} = {text}: must be a {'whole number' if self.whole else 'number'} from {self.least:g} to {self.most:g}")
 
 
 MOST_STEPS = 10_000_000
@@ -191,10 +191,11 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
             keys = size_keys(chosen, section["kind"])
             section.update(keys if size else {key: value for key, value in keys.items() if key not in section})
         for key in ("steps", "stem", "blocks", *NEEDED[section["kind"]]):
-            section[key]  # KeyError
+            if key not in section:
+                raise KeyError(key)
         for key, rule in TRAINING.items():
             if key in section:
-                check_key(key, section[key], rule, section["kind"])
+                rule.check(key, section[key], section["kind"])
         steps = section.getint("steps")
         if quick and "pretrain" in section:
             section["pretrain_steps"] = str(QUICK_STEPS)
@@ -230,13 +231,6 @@ def read_modality(path: str, section, size: str, quick: bool) -> Modality:
         raise ConfigError(f"{path}: [{section.name}]: no key {error}") from error
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise ConfigError(f"{path}: [{section.name}]: {error}") from error
-
-
-def check_key(name: str, text: str, rule: Key, kind: str):
-    try:
-        rule.check(text, kind)
-    except ValueError as error:
-        raise ValueError(f"{name} = {text}: {error}") from error
 
 
 def check_sections(path: str, ini):

@@ -241,6 +241,6 @@ def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _option
             if not path.exists():
                 say(f"without {', '.join(without)}, seed {seed}")
                 learn.write(path, json.dumps(turn.run(), indent=1) + "\n")
-            results[without, seed] = json.loads(path.read_text(encoding="utf-8"))
+            results[without, seed] = learn.read(path)
             learn.write(out / "leftout.md", about(config, results, labels) + table(results))
     say(f"{out / 'leftout.md'} is ready")

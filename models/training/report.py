@@ -167,7 +167,7 @@ def spoilt(rows: list, names: list, everything: str) -> str:
 def network(found: dict, run: pathlib.Path) -> str:
     """What the files have, and what 4 bits cost in each layer, by tune.choose()."""
     path = run / "bits.json"
-    chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"layers": []}
+    chosen = learn.read(path) if path.is_file() else {"layers": []}
     rows, plots = [], ""
     for name in [*found["examples"], "head"]:
         file = bundle_of(run) / f"{name}.tflite"
@@ -190,7 +190,7 @@ def network(found: dict, run: pathlib.Path) -> str:
 def others(run: pathlib.Path) -> str:
     """Of what train.finish() kept of unknown.of_others()."""
     path, text = run / "unknown.json", ""
-    for name, one in (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}).items():
+    for name, one in (learn.read(path) if path.is_file() else {}).items():
         columns = ["examples", f"not unknown ({one['threshold']:g})", f"not unknown ({one['kept']:.2f}: 95 % of the right answers held out)", "reported"]
         rows = []
         for what, shares in one["rows"].items():

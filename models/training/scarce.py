@@ -123,6 +123,6 @@ def run(config, root: pathlib.Path, out: pathlib.Path, seeds: list, say, _option
                     say(f"{modality.name} from {start}, seed {seed}")
                     found = {f"{share:g}": bench.learned(start, share) for share in SHARES} | {"frozen": bench.frozen(start)}
                     learn.write(path, json.dumps(found, indent=1) + "\n")
-                results[modality.name, seed, start] = json.loads(path.read_text(encoding="utf-8"))
+                results[modality.name, seed, start] = learn.read(path)
                 learn.write(out / "scarce.md", about(config, results, seeds) + table(results, config.modalities, seeds))
     say(f"{out / 'scarce.md'} is ready")

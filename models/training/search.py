@@ -176,7 +176,7 @@ class Search:
     def once(self, name: str, wanted: dict, make) -> dict:
         """@wanted and what @make gives, or gave for the same."""
         path = self.out / f"{name}.json"
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        found = learn.read(path) if path.exists() else None
         if found is None or any(found.get(key) != value for key, value in wanted.items()):
             found = wanted | make()
             learn.write(path, json.dumps(found, indent=1) + "\n")

@@ -104,8 +104,8 @@ def settle(config, root: pathlib.Path, run: pathlib.Path):
     digest = hashlib.sha256()
     for modality in config.modalities:
         stage = stage_of(config, root, run, modality, False, lambda _: None)
-        for kind in encode.found(stage, modality):
-            for example in kind:
+        for group in encode.found(stage, modality):
+            for example in group:
                 digest.update(pathlib.Path(example.path).read_bytes() + example.group.encode() + str(example.label).encode())
     learn.settle(run / "examples.json", {"examples to train on": digest.hexdigest()}, f"remove {run} to train anew, or name another OUT")
     for stage_jobs in jobs_of(config):
