@@ -71,7 +71,7 @@ def figures(out: pathlib.Path, config, graphs: dict, held: dict, more: list, roo
         f"\nOne run, with seed {config.seed}; what others give, `./dev train seeds` tells. The held-out column is of encoders that were trained without that "
         f"part, {bits}; {shipped}. Weights of the head and temperatures were learned on that same part, so its last row is a "
         "little too good. The test column is by `lookout-model eval`, the C front end and engine, on the shipped files. "
-        "Network, training and head were not chosen by test.\n"
+        "Nothing in this run was chosen by test.\n"
     )
     if found and "per_label" in found:
         text += "\n" + per_label(found["per_label"])
